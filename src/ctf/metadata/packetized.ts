@@ -204,7 +204,6 @@ function decodeText(bytes: Uint8Array, file: string): string {
   // Latin-1 strings are the fastest to scan; ASCII is the same in both encodings.
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString("latin1");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
   if (/^[\0-\x7f]*$/.test(text)) return text;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

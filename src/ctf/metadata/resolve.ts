@@ -26,6 +26,7 @@ import type {
   Mapping,
   OptionalClass,
   Scope,
+  StaticArrayClass,
   StructClass,
   StructMember,
   VarIntClass,
@@ -182,20 +183,21 @@ export class Resolver {
   private build(fieldClass: FieldClass, steps: readonly number[], place: (copy: FieldClass) => void): void {
     switch (fieldClass.type) {
       case "struct":
-        return this.buildStruct(fieldClass, steps, place);
-      case "static-array": {
-        const copy = { ...fieldClass };
-        this.own(copy, place);
-        return this.buildElement(copy, steps);
-      }
+        this.buildStruct(fieldClass, steps, place);
+        break;
+      case "static-array":
+        this.buildStaticArray(fieldClass, steps, place);
+        break;
       case "dynamic-array":
       case "dynamic-string":
       case "dynamic-blob":
-        return this.buildDynamic(fieldClass, steps, place);
+        this.buildDynamic(fieldClass, steps, place);
+        break;
       case "optional":
-        return this.buildOptional(fieldClass, steps, place);
+        this.buildOptional(fieldClass, steps, place);
+        break;
       case "variant":
-        return this.buildVariant(fieldClass, steps, place);
+        this.buildVariant(fieldClass, steps, place);
     }
   }
 
@@ -223,6 +225,16 @@ export class Resolver {
       });
     }
     this.frames.pop();
+  }
+
+  private buildStaticArray(
+    array: StaticArrayClass,
+    steps: readonly number[],
+    place: (copy: FieldClass) => void,
+  ): void {
+    const copy = { ...array };
+    this.own(copy, place);
+    this.buildElement(copy, steps);
   }
 
   private buildElement(array: { element: FieldClass }, steps: readonly number[]): void {
