@@ -9,7 +9,7 @@
  * The text of the packets is concatenated before it is parsed: a token may be split over two packets.
  */
 
-import { Buffer } from "node:buffer";
+import { Buffer, isAscii } from "node:buffer";
 import { DataError } from "../../base/errors.js";
 
 /** Metadata text and the language that it is in. */
@@ -46,9 +46,9 @@ export function readMetadataText(bytes: Uint8Array, file: string): MetadataText 
   const end = endOfText(bytes);
   if (end === 0) throw new DataError(file, 0, "the metadata is empty");
   checkTextSize(end, file);
-  if (isJsonSequence(bytes)) return { language: "json", text: decodeText(bytes.subarray(0, end), file) };
+  if (isJsonSequence(bytes)) return { language: "json", text: decodeText(bytes.subarray(0, end)) };
   const start = skipByteOrderMark(bytes);
-  const text = decodeText(bytes.subarray(start, end), file);
+  const text = decodeText(bytes.subarray(start, end));
   checkSignature(text, start, file);
   return { language: "tsdl", text };
 }
@@ -73,7 +73,7 @@ function readPackets(bytes: Uint8Array, view: DataView, littleEndian: boolean, f
   const packetUuid = formatUuid(bytes, AT_UUID);
   return {
     language: isJsonSequence(content) ? "json" : "tsdl",
-    text: decodeText(content.subarray(0, endOfText(content)), file),
+    text: decodeText(content.subarray(0, endOfText(content))),
     packetUuid: packetUuid === NIL_UUID ? undefined : packetUuid,
   };
 }
@@ -200,18 +200,11 @@ function describeStart(text: string): string {
   return JSON.stringify(text.slice(0, 16));
 }
 
-function decodeText(bytes: Uint8Array, file: string): string {
-  // Latin-1 strings are the fastest to scan; ASCII is the same in both encodings.
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = buffer.toString("latin1");
-  if (/^[\0-\x7f]*$/.test(text)) return text;
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    // A process name or a path in the metadata may be in any encoding: keep what can be read.
-    if (bytes.length === 0) throw new DataError(file, 0, "the metadata is empty");
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-  }
+function decodeText(bytes: Uint8Array): string {
+  // One-byte strings are the fastest to make and to scan.
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  // A process name or a path may be in any encoding: what cannot be read is replaced.
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 const NIL_UUID = "00000000-0000-0000-0000-000000000000";

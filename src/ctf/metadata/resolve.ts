@@ -89,7 +89,8 @@ type Carrier = FixedIntClass | VarIntClass;
 
 export class Resolver {
   slotCount = 0;
-  private readonly roots = new Map<Scope, Root>();
+  /** In the order of `SCOPES`. */
+  private readonly roots: (Root | undefined)[] = SCOPES.map(() => undefined);
   private readonly owned = new Set<FieldClass>();
   private readonly measures = new Map<FieldClass, Measure>();
   /** Everything with a given slot, to be changed when two slots turn out to be one. */
@@ -106,14 +107,14 @@ export class Resolver {
    */
   setRoot(scope: Scope, struct: StructClass | undefined, at: number): void {
     if (struct === undefined) {
-      this.roots.delete(scope);
+      this.roots[SCOPES.indexOf(scope)] = undefined;
       return;
     }
     const measure = this.measure(struct, 1, at);
     this.nodes += measure.nodes;
     if (this.nodes > MAX_NODES) this.failTooLarge(at);
     const root: Root = { fieldClass: struct };
-    this.roots.set(scope, root);
+    this.roots[SCOPES.indexOf(scope)] = root;
     if (!measure.hasRefs) return;
     this.scope = scope;
     this.frames = [];
@@ -128,7 +129,7 @@ export class Resolver {
   }
 
   root(scope: Scope): StructClass | undefined {
-    return this.roots.get(scope)?.fieldClass as StructClass | undefined;
+    return this.roots[SCOPES.indexOf(scope)]?.fieldClass as StructClass | undefined;
   }
 
   private failTooLarge(at: number): never {
@@ -155,11 +156,12 @@ export class Resolver {
       this.options.fail(at, `found field classes nested more than ${MAX_DEPTH} deep, the limit`);
     }
     if (measure !== undefined) return measure;
+    const children = childrenOf(fieldClass);
     let nodes = 1;
     let height = 0;
     let hasRefs = fieldClass.type !== "struct" && fieldClass.type !== "static-array";
-    for (const child of childrenOf(fieldClass)) {
-      const inner = this.measure(child.fieldClass, level + 1, at);
+    for (let i = 0; i < children.length; i++) {
+      const inner = this.measure(children[i]!.fieldClass, level + 1, at);
       nodes += inner.nodes;
       if (inner.height > height) height = inner.height;
       if (inner.hasRefs) hasRefs = true;
@@ -369,7 +371,7 @@ export class Resolver {
 
   /** The target's class, copied if it is shared, after checking that it is of the right kind. */
   private ownTarget(target: Target, pending: PendingRef, use: "length" | "selector"): Carrier {
-    const root = this.roots.get(target.scope)!;
+    const root = this.roots[SCOPES.indexOf(target.scope)]!;
     const found = this.classAt(root.fieldClass, target.steps);
     const reason = this.unsuitable(found, use);
     if (reason !== undefined) {
@@ -462,7 +464,7 @@ export class Resolver {
   private find(pending: PendingRef): Target[] {
     const origin = pending.origin;
     if (origin !== undefined && origin !== "environment") {
-      const root = this.roots.get(origin);
+      const root = this.roots[SCOPES.indexOf(origin)];
       return root === undefined ? [] : this.follow(origin, root.fieldClass, [], pending, 0);
     }
     return this.options.language === "tsdl" ? this.findOutward(pending) : this.findRelative(pending);
@@ -478,7 +480,7 @@ export class Resolver {
       if (found.length > 0) return found;
     }
     for (let i = SCOPES.indexOf(this.scope) - 1; i >= 0; i--) {
-      const root = this.roots.get(SCOPES[i]!);
+      const root = this.roots[i];
       const found = root === undefined ? [] : this.follow(SCOPES[i]!, root.fieldClass, [], pending, 0);
       if (found.length > 0) return found;
     }

@@ -1,6 +1,6 @@
 /** TSDL attributes (`name = value;`) and the meanings of their values. */
 
-import { DOT, EQUAL, QUOTE, SEMICOLON, shorten, TsdlLexer } from "./tsdl-lexer.js";
+import { DOT, DOUBLE_QUOTE, EQUAL, QUOTE, SEMICOLON, shorten, TsdlLexer } from "./tsdl-lexer.js";
 import type { ByteOrder } from "./types.js";
 
 /** The value of an attribute, as written. */
@@ -56,6 +56,7 @@ export class TsdlAttributes extends TsdlLexer {
   }
 
   valueText(): string {
+    if (this.skip() === DOUBLE_QUOTE) return this.string();
     const value = this.value();
     if (value.kind === "integer") this.failValue(value, "a string or a name");
     return value.kind === "string" ? value.value : value.value.join(".");
@@ -78,6 +79,13 @@ export class TsdlAttributes extends TsdlLexer {
 
   /** An id: not negative, and exact as a number. */
   valueId(): number {
+    const code = this.skip();
+    if (code >= 48 && code <= 57) {
+      const at = this.pos;
+      const id = this.integer();
+      if (typeof id === "number") return id;
+      this.pos = at;
+    }
     return this.valueInRange(0, Number.MAX_SAFE_INTEGER, "an id");
   }
 

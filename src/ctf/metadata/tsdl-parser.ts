@@ -33,6 +33,13 @@ export interface EventBlock {
 /** A root declaration or block begins with one of these. */
 const BLOCKS = "trace, env, clock, stream, event, callsite, typedef, typealias, struct, variant or enum";
 
+/** How LTTng ends the fields of an event. */
+const END_OF_FIELDS = "\n\t};";
+/** Longer texts of fields are not looked up: hardly any is the same as another. */
+const MAX_REMEMBERED = 500;
+/** A line with a URI is shorter. */
+const MAX_URI_LINE = 4096;
+
 export class TsdlParser extends TsdlTypes {
   traceAt = -1;
   uuid: string | undefined;
@@ -41,7 +48,10 @@ export class TsdlParser extends TsdlTypes {
   readonly streams: StreamBlock[] = [];
   readonly events: EventBlock[] = [];
   /** Attributes that the current block has had. */
-  private seen = new Set<string>();
+  private readonly seen = new Set<string>();
+  /** Fields of events by their text: see `fieldsStruct`. */
+  private readonly fields = new Map<string, StructClass>();
+  private fieldsEnd = -1;
 
   /** Reads the whole text. */
   parse(): void {
@@ -101,8 +111,9 @@ export class TsdlParser extends TsdlTypes {
   private attributeBlock(at: number, what: string, known: (name: string, at: number) => boolean): void {
     this.expect(BRACE_OPEN);
     this.seen.clear();
-    this.block(at, () => {
-      if (this.typeDeclaration()) return;
+    this.openBlock(at);
+    while (!this.closeBlock()) {
+      if (this.typeDeclaration()) continue;
       const nameAt = this.pos;
       const name = this.attributeName();
       if (this.seen.has(name)) {
@@ -111,7 +122,7 @@ export class TsdlParser extends TsdlTypes {
       this.seen.add(name);
       if (!known(name, nameAt)) this.unknownAttribute(name, nameAt, what);
       this.expectSemicolon();
-    });
+    }
   }
 
   private unknownAttribute(name: string, at: number, what: string): void {
@@ -133,6 +144,10 @@ export class TsdlParser extends TsdlTypes {
   /** Takes `:=` and a structure. */
   private scopeStruct(): StructClass {
     this.expectAssignment();
+    return this.structHere();
+  }
+
+  private structHere(): StructClass {
     this.skip();
     const at = this.pos;
     const fieldClass = this.typeSpecifier();
@@ -192,7 +207,8 @@ export class TsdlParser extends TsdlTypes {
 
   private environmentBlock(at: number): void {
     this.expect(BRACE_OPEN);
-    this.block(at, () => {
+    this.openBlock(at);
+    while (!this.closeBlock()) {
       const keyAt = this.pos;
       const key = this.attributeName();
       this.expectEqual();
@@ -201,7 +217,7 @@ export class TsdlParser extends TsdlTypes {
       if (this.environment.has(key)) this.warn(keyAt, `environment entry "${shorten(key)}" is there twice`);
       this.environment.set(key, value.kind === "integer" ? BigInt(value.value) : value.value);
       this.expectSemicolon();
-    });
+    }
   }
 
   private clockBlock(at: number): void {
@@ -296,40 +312,91 @@ export class TsdlParser extends TsdlTypes {
       context: undefined,
       fields: undefined,
     };
-    this.attributeBlock(at, "event", (name) => this.eventAttribute(event, name));
+    this.expect(BRACE_OPEN);
+    this.openBlock(at);
+    while (!this.closeBlock()) {
+      if (this.typeDeclaration()) continue;
+      const nameAt = this.pos;
+      const name = this.attributeName();
+      if (!this.eventAttribute(event, name, nameAt)) this.unknownAttribute(name, nameAt, "event");
+      this.expectSemicolon();
+    }
     this.events.push(event);
   }
 
-  private eventAttribute(event: EventBlock, name: string): boolean {
+  private eventAttribute(event: EventBlock, name: string, at: number): boolean {
     switch (name) {
       case "name":
-        this.expectEqual();
+        this.once(event.name, name, at);
         event.name = this.valueText();
         return true;
       case "id":
-        this.expectEqual();
+        this.once(event.id, name, at);
         event.id = this.valueId();
         return true;
       case "stream_id":
-        this.expectEqual();
+        this.once(event.streamId, name, at);
         event.streamId = this.valueId();
         return true;
       case "loglevel":
-        this.expectEqual();
+        this.once(event.logLevel, name, at);
         event.logLevel = this.valueInRange(-MAX_LENGTH, MAX_LENGTH, "a log level");
         return true;
       case "model.emf.uri":
-        this.expectEqual();
+        this.once(event.emfUri, name, at);
         event.emfUri = this.emfUri();
         return true;
       case "context":
+        this.refuseSecond(event.context, name, at);
         event.context = this.scopeStruct();
         return true;
       case "fields":
-        event.fields = this.scopeStruct();
+        this.refuseSecond(event.fields, name, at);
+        event.fields = this.fieldsStruct();
         return true;
     }
     return false;
+  }
+
+  /** Takes the `=` of an attribute that must not have a value yet. */
+  private once(value: unknown, name: string, at: number): void {
+    this.refuseSecond(value, name, at);
+    this.expectEqual();
+  }
+
+  private refuseSecond(value: unknown, name: string, at: number): void {
+    if (value !== undefined) {
+      this.fail(at, `found "${shorten(name)}" a second time in one event block, expected it once`);
+    }
+  }
+
+  /**
+   * Takes `:=` and a structure, like `scopeStruct`. Half of LTTng's events have the same fields as another
+   * one (system calls' exits: `_ret`), and LTTng ends them all by the same line: so the text up to that line
+   * is remembered, unless what it means depends on declarations around it.
+   */
+  private fieldsStruct(): StructClass {
+    this.expectAssignment();
+    this.skip();
+    const start = this.pos;
+    // Not searched again before the last one found: the whole text is searched once at most.
+    if (this.fieldsEnd < start) {
+      this.fieldsEnd = this.text.indexOf(END_OF_FIELDS, start);
+      if (this.fieldsEnd < 0) this.fieldsEnd = this.text.length;
+    }
+    const end = this.fieldsEnd;
+    if (end - start > MAX_REMEMBERED) return this.structHere();
+    const source = this.text.slice(start, end);
+    const known = this.fields.get(source);
+    const after = end + END_OF_FIELDS.length - 1;
+    if (known !== undefined) {
+      this.pos = after;
+      return known;
+    }
+    this.isContextual = false;
+    const struct = this.structHere();
+    if (this.pos === after && !this.isContextual) this.fields.set(source, struct);
+    return struct;
   }
 
   /**
@@ -340,8 +407,10 @@ export class TsdlParser extends TsdlTypes {
   private emfUri(): string {
     if (!this.atString()) return this.valueText();
     const start = this.text.indexOf('"', this.pos);
-    const lineEnd = this.text.indexOf("\n", start);
-    const line = this.text.slice(start, lineEnd < 0 ? undefined : lineEnd);
+    const ahead = this.text.slice(start, start + MAX_URI_LINE);
+    const lineEnd = ahead.indexOf("\n");
+    if (lineEnd < 0) return this.string();
+    const line = ahead.slice(0, lineEnd);
     if (/^"(?:[^"\\]|\\.)*"\s*(?:;|\/[*/]|$)/.test(line)) return this.string();
     const last = line.lastIndexOf('";');
     if (last < 1) return this.string();

@@ -9,7 +9,11 @@ export class TsdlScope {
   /** Created by the first declaration: most blocks (events, structures) declare nothing. */
   private names: Map<string, FieldClass> | undefined;
 
-  constructor(readonly parent: TsdlScope | undefined) {}
+  constructor(
+    readonly parent: TsdlScope | undefined,
+    /** How many blocks are around it. */
+    readonly depth: number,
+  ) {}
 
   /** Declares `name`; false if this scope has it already. */
   declare(kind: NameKind, name: string, fieldClass: FieldClass): boolean {

@@ -91,26 +91,6 @@ const STRING: StringClass = { type: "string", align: 8, encoding: "utf-8" };
 
 type ArrayLength = number | PendingRef;
 
-/** Checks that the names in one structure or variant differ, as written. */
-class UniqueNames {
-  private readonly few: string[] = [];
-  /** Takes over when there are many. */
-  private many: Set<string> | undefined;
-
-  constructor(
-    private readonly lexer: TsdlAttributes,
-    private readonly what: string,
-  ) {}
-
-  add(name: string, at: number): void {
-    if (this.many !== undefined ? this.many.has(name) : this.few.includes(name)) {
-      this.lexer.fail(at, `found a second ${this.what} called "${shorten(name)}", expected another name`);
-    }
-    if (this.many !== undefined) this.many.add(name);
-    else if (this.few.push(name) === 8) this.many = new Set(this.few);
-  }
-}
-
 /**
  * Strips the underscores of all names, unless two of them would become the same (`a` and `_a`): then they
  * stay as written and the answer is false.
@@ -118,7 +98,10 @@ class UniqueNames {
 function stripNames(named: { name: string }[]): boolean {
   if (named.length > 1) {
     let stripped = 0;
-    for (let i = 0; i < named.length; i++) if (named[i]!.name.charCodeAt(0) === 95) stripped++;
+    for (let i = 0; i < named.length; i++) {
+      const { name } = named[i]!;
+      if (name.charCodeAt(0) === 95 && name.length > 1) stripped++;
+    }
     // All or none have one, as LTTng writes them: the names differ after as they did before.
     if (stripped > 0 && stripped < named.length) {
       const names = new Set<string>();
@@ -128,6 +111,18 @@ function stripNames(named: { name: string }[]): boolean {
   }
   for (let i = 0; i < named.length; i++) named[i]!.name = stripUnderscore(named[i]!.name);
   return true;
+}
+
+/** Whether `named` has `name`, as written. The set is used when there are many. */
+function isTaken(name: string, named: readonly { readonly name: string }[], names: Set<string>): boolean {
+  if (named.length < 8) {
+    for (let i = 0; i < named.length; i++) if (named[i]!.name === name) return true;
+    return false;
+  }
+  if (names.size === 0) for (const other of named) names.add(other.name);
+  if (names.has(name)) return true;
+  names.add(name);
+  return false;
 }
 
 export class TsdlTypes extends TsdlAttributes {
@@ -141,9 +136,11 @@ export class TsdlTypes extends TsdlAttributes {
   private readonly characters = new Set<FieldClass>();
   /** Structures whose members kept their underscores: without them two names would be the same. */
   readonly keptNames = new Set<StructClass>();
-  protected scope = new TsdlScope(undefined);
+  protected scope = new TsdlScope(undefined, 0);
   private depth = 0;
   private readonly integers = new Map<string, FixedIntClass>();
+  /** Set when something is read whose meaning depends on where it is: names of types, references. */
+  protected isContextual = false;
   /** The class that was given a name last. */
   private lastDeclared: FieldClass | undefined;
 
@@ -183,18 +180,22 @@ export class TsdlTypes extends TsdlAttributes {
     return entry.clock;
   }
 
-  /** Runs `body` for the inside of `{ ... }`, whose opening brace has been taken, in a scope of its own. */
-  protected block(start: number, entry: () => void): void {
+  /** Enters a block whose opening brace has been taken. */
+  protected openBlock(start: number): void {
     if (++this.depth > MAX_DEPTH) this.fail(start, `found more than ${MAX_DEPTH} nested blocks, the limit`);
-    const outer = this.scope;
-    this.scope = new TsdlScope(outer);
-    while (this.skip() !== BRACE_CLOSE) {
+  }
+
+  /** Whether the block ends here; if so, takes its closing brace and leaves it. */
+  protected closeBlock(): boolean {
+    if (this.skip() !== BRACE_CLOSE) {
       if (this.pos >= this.text.length) this.failExpected('"}"');
-      entry();
+      return false;
     }
     this.pos++;
-    this.scope = outer;
+    // Blocks get a scope when they declare something, which few do.
+    if (this.scope.depth === this.depth) this.scope = this.scope.parent!;
     this.depth--;
+    return true;
   }
 
   /** Takes a type, which must be next. */
@@ -241,6 +242,7 @@ export class TsdlTypes extends TsdlAttributes {
   /** Takes the rest of a type name (`unsigned` ... `long *`) and looks it up. */
   private namedType(first: string, start: number): FieldClass {
     const name = this.typeName(first);
+    this.isContextual = true;
     const found = this.scope.find("type", name);
     if (found === undefined) {
       this.fail(start, `found ${JSON.stringify(shorten(name))}, expected a type that is declared`);
@@ -273,8 +275,9 @@ export class TsdlTypes extends TsdlAttributes {
     if (this.skip() !== BRACE_OPEN) return this.namedClass("struct", name, start) as StructClass;
     this.pos++;
     const members: Mutable<StructMember>[] = [];
-    const names = new UniqueNames(this, "field");
-    this.block(start, () => this.memberDeclaration(members, names));
+    const names = new Set<string>();
+    this.openBlock(start);
+    while (!this.closeBlock()) this.memberDeclaration(members, names);
     const kept = !stripNames(members);
     const struct: StructClass = { type: "struct", align: structAlign(this.alignSuffix(), members), members };
     if (kept) this.keptNames.add(struct);
@@ -306,7 +309,7 @@ export class TsdlTypes extends TsdlAttributes {
   }
 
   /** Takes a declaration inside a structure: members, or names of types. */
-  private memberDeclaration(members: StructMember[], names: UniqueNames): void {
+  private memberDeclaration(members: StructMember[], names: Set<string>): void {
     if (this.typeDeclaration()) return;
     this.lastDeclared = undefined;
     const fieldClass = this.typeSpecifier();
@@ -319,7 +322,9 @@ export class TsdlTypes extends TsdlAttributes {
       this.skip();
       const at = this.pos;
       const name = this.identifier("a field's name");
-      names.add(name, at);
+      if (isTaken(name, members, names)) {
+        this.fail(at, `found a second field called "${shorten(name)}", expected another name`);
+      }
       const member = { name, fieldClass: this.arraySuffix(fieldClass, at) };
       this.checkUsable(member.fieldClass, at);
       members.push(member);
@@ -378,6 +383,7 @@ export class TsdlTypes extends TsdlAttributes {
   private reference(expected: string): PendingRef {
     this.skip();
     const at = this.pos;
+    this.isContextual = true;
     const words = this.dottedPath(expected);
     const text = words.join(".");
     for (const [prefix, origin] of ORIGINS) {
@@ -399,6 +405,7 @@ export class TsdlTypes extends TsdlAttributes {
       this.pos++;
       container = this.typeSpecifier();
     } else {
+      this.isContextual = true;
       container = this.scope.find("type", "int");
     }
     if (container === undefined) {
@@ -442,28 +449,32 @@ export class TsdlTypes extends TsdlAttributes {
   private variantBody(start: number): PendingVariant {
     const options: { name: string; ranges: []; fieldClass: FieldClass }[] = [];
     const labels: string[] = [];
-    const names = new UniqueNames(this, "option");
-    this.block(start, () => {
-      if (this.typeDeclaration()) return;
+    const names = new Set<string>();
+    this.openBlock(start);
+    while (!this.closeBlock()) {
+      if (this.typeDeclaration()) continue;
       const fieldClass = this.typeSpecifier();
       do {
         this.skip();
         const at = this.pos;
         const name = this.identifier("an option's name");
-        names.add(name, at);
+        if (isTaken(name, options, names)) {
+          this.fail(at, `found a second option called "${shorten(name)}", expected another name`);
+        }
         const option = this.arraySuffix(fieldClass, at);
         this.checkUsable(option, at);
         options.push({ name, ranges: [], fieldClass: option });
         labels.push(name);
       } while (this.accept(COMMA));
       this.expectSemicolon();
-    });
+    }
     if (options.length === 0) this.fail(start, "found a variant without options, expected at least one");
     stripNames(options);
     return { type: "variant", align: 1, selector: UNTAGGED, options, labels, at: start };
   }
 
   private namedClass(kind: NameKind, name: string, start: number): FieldClass {
+    this.isContextual = true;
     const found = this.scope.find(kind, name);
     if (found === undefined) {
       this.fail(start, `found "${kind} ${shorten(name)}", expected one that is declared`);
@@ -472,6 +483,8 @@ export class TsdlTypes extends TsdlAttributes {
   }
 
   private declare(kind: NameKind, name: string, fieldClass: FieldClass, at: number): void {
+    this.isContextual = true;
+    if (this.scope.depth !== this.depth) this.scope = new TsdlScope(this.scope, this.depth);
     if (!this.scope.declare(kind, name, fieldClass)) {
       const what = kind === "type" ? `type "${shorten(name)}"` : `"${kind} ${shorten(name)}"`;
       this.fail(at, `found a second declaration of ${what} in one block, expected one`);
