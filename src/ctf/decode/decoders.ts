@@ -1,0 +1,318 @@
+/**
+ * Decoders of one data stream class: event record headers, and event records for what is wanted of them.
+ *
+ * Both forms answer alike: `generate*` makes functions from source text, `interpret*` closures over the
+ * interpreter. `mayGenerate` says once whether the process allows the first.
+ */
+import {
+  bits,
+  exactValue,
+  float16FromBits,
+  float32FromBits,
+  float64FromBits,
+  readBits,
+  readLeb128,
+  reverseBits,
+  signExtend,
+} from "../../base/bits.js";
+import { Interner } from "../../base/interner.js";
+import type {
+  DataStreamClass,
+  EventRecordClass,
+  FieldClass,
+  FieldRef,
+  FixedIntClass,
+  StructClass,
+  VarIntClass,
+} from "../metadata/types.js";
+import type { Action, IntSource } from "./generator.js";
+import { Generator, skipAction } from "./generator.js";
+import { Interpreter, setMember } from "./interpreter.js";
+import { TouchAction } from "./record-action.js";
+import type { Decoder, DecodeState } from "./state.js";
+import { inRanges, textEnd } from "./state.js";
+
+let generation: boolean | undefined;
+
+/** Whether this process may turn text into code. `PERISCOPE_NO_CODEGEN=1` forbids it, too. */
+export function mayGenerate(): boolean {
+  if (generation === undefined) {
+    generation = process.env["PERISCOPE_NO_CODEGEN"] !== "1";
+    try {
+      if (generation) new Function("");
+    } catch {
+      generation = false;
+    }
+  }
+  return generation;
+}
+
+/** Helpers that generated code calls as `K.name`. */
+export const kit: Record<string, unknown> = {
+  bits,
+  exactValue,
+  readBits,
+  readLeb128,
+  reverseBits,
+  signExtend,
+  float16FromBits,
+  float32FromBits,
+  float64FromBits,
+  textEnd,
+  inRanges,
+  setMember,
+  wideText,
+};
+
+/** All decoders of a process share one table of strings. */
+export const strings = new Interner();
+
+const textDecoders = new Map<string, { decode(bytes: Uint8Array): string }>();
+
+/** Text of an encoding other than UTF-8. */
+export function wideText(bytes: Uint8Array, start: number, length: number, encoding: string): string {
+  const part = bytes.subarray(start, start + length);
+  if (encoding.startsWith("utf-32")) {
+    let text = "";
+    const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
+    for (let i = 0; i + 4 <= length; i += 4) {
+      const code = view.getUint32(i, encoding === "utf-32le");
+      text += code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
+    }
+    return text;
+  }
+  let decoder = textDecoders.get(encoding);
+  if (!decoder) {
+    decoder = new TextDecoder(encoding, { ignoreBOM: true });
+    textDecoders.set(encoding, decoder);
+  }
+  return decoder.decode(part);
+}
+
+/** Text of bytes in an encoding, interned if UTF-8. */
+export function fieldText(bytes: Uint8Array, encoding: string): string {
+  if (encoding === "utf-8") return strings.intern(bytes, 0, bytes.length);
+  return wideText(bytes, 0, bytes.length, encoding);
+}
+
+const headerSlotSets = new WeakMap<DataStreamClass, Set<number>>();
+
+/** Slots that event records' decoders read although their fields are in a header or in the packet context. */
+export function headerSlots(stream: DataStreamClass): Set<number> {
+  let slots = headerSlotSets.get(stream);
+  if (!slots) {
+    slots = new Set();
+    for (const event of stream.eventRecordClasses.values()) {
+      for (const { tree } of recordTrees(stream, event)) collectHeaderSlots(tree, slots);
+    }
+    headerSlotSets.set(stream, slots);
+  }
+  return slots;
+}
+
+function collectHeaderSlots(fc: FieldClass, slots: Set<number>): void {
+  const refer = (ref: FieldRef) => {
+    if (ref.scope.startsWith("packet") || ref.scope === "event-record-header") slots.add(ref.slot);
+  };
+  switch (fc.type) {
+    case "struct":
+      for (const member of fc.members) collectHeaderSlots(member.fieldClass, slots);
+      break;
+    case "dynamic-string":
+    case "dynamic-blob":
+      refer(fc.length);
+      break;
+    case "static-array":
+      collectHeaderSlots(fc.element, slots);
+      break;
+    case "dynamic-array":
+      refer(fc.length);
+      collectHeaderSlots(fc.element, slots);
+      break;
+    case "optional":
+      refer(fc.selector);
+      collectHeaderSlots(fc.fieldClass, slots);
+      break;
+    case "variant":
+      refer(fc.selector);
+      for (const option of fc.options) collectHeaderSlots(option.fieldClass, slots);
+      break;
+  }
+}
+
+/** In headers, only integers with a role matter: the event record class and the clock. */
+class HeaderAction implements Action {
+  readonly wanted = true;
+  constructor(private readonly g: Generator) {}
+
+  int(fc: FixedIntClass | VarIntClass, value: IntSource): void {
+    if (fc.roles.includes("event-record-class-id")) {
+      this.g.line(`s.id = ${"small" in value ? value.small : `${value.hi} * 4294967296 + ${value.lo}`};`);
+    }
+    if (!fc.roles.includes("default-clock-timestamp")) return;
+    if (fc.type === "varint") {
+      const { lo, hi } = value as { lo: string; hi: string };
+      this.g.line(`s.updateClock(${lo}, ${hi} >>> 0, K.bits.bytes * 7);`);
+    } else if ("small" in value && fc.size <= 32) {
+      const mask = fc.size === 32 ? -1 : fc.size === 31 ? 0x7fffffff : (1 << fc.size) - 1;
+      const delta = this.g.name("dt");
+      // The field wrapped once if it is below the low bits of the clock: modular difference.
+      this.g.line(`const ${delta} = ((${value.small} - s.clockLow) & ${mask}) >>> 0;`);
+      this.g.line(`s.cycles += ${delta}; s.clockLow = (s.clockLow + ${delta}) | 0;`);
+    } else {
+      const { lo, hi } = value as { lo: string; hi: string };
+      this.g.line(`s.updateClock(${lo}, ${hi} >>> 0, ${fc.size});`);
+    }
+  }
+
+  float(): void {}
+  text(): void {}
+  blob(): void {}
+  structBegin(): void {}
+  member(fc: StructClass, index: number): Action {
+    return hasRole(fc.members[index]!.fieldClass) ? this : skipAction;
+  }
+  structEnd(): void {}
+  arrayBegin(): void {}
+  element(): Action {
+    return skipAction;
+  }
+  arrayEnd(): void {}
+  optionBegin(): Action {
+    return this;
+  }
+  optionEnd(): void {}
+  optionalBegin(): Action {
+    return this;
+  }
+  optionalEnd(): void {}
+  optionalAbsent(): void {}
+  barrier(): void {}
+}
+
+function hasRole(fc: FieldClass): boolean {
+  switch (fc.type) {
+    case "int":
+    case "varint":
+      return fc.roles.length > 0;
+    case "struct":
+      return fc.members.some((m) => hasRole(m.fieldClass));
+    case "optional":
+      return hasRole(fc.fieldClass);
+    case "variant":
+      return fc.options.some((o) => hasRole(o.fieldClass));
+    default:
+      return false;
+  }
+}
+
+/** Alignment that event records begin at: what is known of the first tree after another record. */
+export function recordAlignment(stream: DataStreamClass): number {
+  return stream.eventRecordHeader?.align ?? 1;
+}
+
+/** Decoder of an event record's header: sets `id` and moves the clock. */
+export function headerDecoder(stream: DataStreamClass, generate: boolean): Decoder {
+  const header = stream.eventRecordHeader;
+  if (!header) {
+    return (state, at) => {
+      state.id = -1;
+      return at;
+    };
+  }
+  if (!generate) return interpretHeader(header);
+  const g = new Generator(headerSlots(stream));
+  if (recordAlignment(stream) >= 8) {
+    g.line("p = (at + 7) >>> 3;");
+    g.begin(8);
+  } else g.begin(1);
+  g.line("s.id = -1;");
+  g.walk(header, new HeaderAction(g));
+  g.finish();
+  return compile(g, [], []) as Decoder;
+}
+
+function interpretHeader(header: StructClass): Decoder {
+  let interpreter: Interpreter | undefined;
+  let current: DecodeState | undefined;
+  return (state, at) => {
+    if (current !== state || !interpreter) {
+      current = state;
+      interpreter = new Interpreter(state);
+      interpreter.onInt = (fc, lo, hi, size) => {
+        if (fc.roles.includes("event-record-class-id")) state.id = hi * 4294967296 + lo;
+        if (fc.roles.includes("default-clock-timestamp")) state.updateClock(lo, hi >>> 0, size);
+      };
+    }
+    state.id = -1;
+    return interpreter.read(header, at, () => {});
+  };
+}
+
+/** Turns a finished generator's body into a function `(s, at)` over `names` = `values`. */
+export function compile(g: Generator, names: readonly string[], values: readonly unknown[]): unknown {
+  const source = `"use strict"; return function (s, at) {\n${g.body()}\n};`;
+  const make = new Function("K", "C", "I", ...names, source);
+  return make(kit, g.constants, strings, ...values);
+}
+
+/** The trees of an event record after its header, in order, with what scope they are. */
+export function recordTrees(
+  stream: DataStreamClass,
+  event: EventRecordClass,
+): { scope: "common" | "specific" | "payload"; tree: StructClass }[] {
+  const trees: { scope: "common" | "specific" | "payload"; tree: StructClass }[] = [];
+  if (stream.commonContext) trees.push({ scope: "common", tree: stream.commonContext });
+  if (event.specificContext) trees.push({ scope: "specific", tree: event.specificContext });
+  if (event.payload) trees.push({ scope: "payload", tree: event.payload });
+  return trees;
+}
+
+/**
+ * A generator positioned after the header. With a header of byte alignment and whole-byte content the
+ * position is known to be on a byte; otherwise nothing is known of it.
+ */
+export function recordGenerator(stream: DataStreamClass, event: EventRecordClass): Generator {
+  const g = new Generator(headerSlots(stream));
+  const first = recordTrees(stream, event)[0];
+  if (first && first.tree.align >= 8) {
+    g.line("p = (at + 7) >>> 3;");
+    g.begin(8);
+  } else g.begin(1);
+  return g;
+}
+
+/** Decoder that only finds the end of an event record. */
+export function skipDecoder(stream: DataStreamClass, event: EventRecordClass, generate: boolean): Decoder {
+  return plainDecoder(stream, event, generate, () => skipAction);
+}
+
+/** Decoder that reads every field and keeps nothing. */
+export function touchDecoder(stream: DataStreamClass, event: EventRecordClass, generate: boolean): Decoder {
+  return plainDecoder(stream, event, generate, (g) => new TouchAction(g));
+}
+
+function plainDecoder(
+  stream: DataStreamClass,
+  event: EventRecordClass,
+  generate: boolean,
+  action: (g: Generator) => Action,
+): Decoder {
+  const trees = recordTrees(stream, event);
+  if (!generate) {
+    return (state, at) => {
+      const interpreter = new Interpreter(state);
+      for (const { tree } of trees) {
+        at = interpreter.read(tree, at, () => {});
+        if (at < 0) return at;
+      }
+      return at;
+    };
+  }
+  const g = recordGenerator(stream, event);
+  const what = action(g);
+  for (const { tree } of trees) g.walk(tree, what);
+  if (what.wanted) g.line("s.sink = t;");
+  g.finish();
+  return compile(g, [], []) as Decoder;
+}

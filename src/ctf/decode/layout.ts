@@ -1,0 +1,158 @@
+/**
+ * What is known about a field class without any data: its size, and whether people see it.
+ */
+import type { FieldClass, StructClass } from "../metadata/types.js";
+
+export function alignUp(value: number, align: number): number {
+  const rest = value % align;
+  return rest === 0 ? value : value + align - rest;
+}
+
+const sizes = new WeakMap<FieldClass, number>();
+const minimums = new WeakMap<FieldClass, number>();
+
+/**
+ * Size in bits if it is the same for every instance that starts at its own alignment, else -1.
+ * Padding before the field is not counted.
+ */
+export function fixedSize(fc: FieldClass): number {
+  let size = sizes.get(fc);
+  if (size === undefined) {
+    size = computeFixedSize(fc);
+    sizes.set(fc, size);
+  }
+  return size;
+}
+
+function computeFixedSize(fc: FieldClass): number {
+  switch (fc.type) {
+    case "int":
+    case "float":
+      return fc.size;
+    case "static-string":
+    case "static-blob":
+      return fc.length * 8;
+    case "struct": {
+      let at = 0;
+      for (const member of fc.members) {
+        const size = fixedSize(member.fieldClass);
+        if (size < 0) return -1;
+        at = alignUp(at, member.fieldClass.align) + size;
+      }
+      return at;
+    }
+    case "static-array": {
+      const size = fixedSize(fc.element);
+      if (size < 0) return -1;
+      if (fc.length === 0) return 0;
+      const total = alignUp(size, fc.element.align) * (fc.length - 1) + size;
+      return Number.isSafeInteger(total) ? total : -1;
+    }
+    default:
+      return -1;
+  }
+}
+
+/** Least size in bits of an instance, padding inside it not counted. Bounds arrays before they are read. */
+export function minimumSize(fc: FieldClass): number {
+  let size = minimums.get(fc);
+  if (size === undefined) {
+    size = computeMinimumSize(fc);
+    minimums.set(fc, size);
+  }
+  return size;
+}
+
+function computeMinimumSize(fc: FieldClass): number {
+  switch (fc.type) {
+    case "varint":
+      return 8;
+    case "string":
+      return fc.encoding === "utf-8" ? 8 : fc.encoding.startsWith("utf-16") ? 16 : 32;
+    case "struct": {
+      let sum = 0;
+      for (const member of fc.members) sum += minimumSize(member.fieldClass);
+      return sum;
+    }
+    case "static-array":
+      return fc.length * minimumSize(fc.element);
+    case "variant": {
+      let least = Number.POSITIVE_INFINITY;
+      for (const option of fc.options) least = Math.min(least, minimumSize(option.fieldClass));
+      return Number.isFinite(least) ? least : 0;
+    }
+    case "optional":
+    case "dynamic-array":
+    case "dynamic-string":
+    case "dynamic-blob":
+      return 0;
+    default:
+      return fixedSize(fc);
+  }
+}
+
+/** The largest alignment (bits) in a tree. */
+export function largestAlignment(fc: FieldClass | undefined): number {
+  if (!fc) return 8;
+  switch (fc.type) {
+    case "struct":
+      return fc.members.reduce((most, m) => Math.max(most, largestAlignment(m.fieldClass)), fc.align);
+    case "static-array":
+    case "dynamic-array":
+      return Math.max(fc.align, largestAlignment(fc.element));
+    case "optional":
+      return Math.max(fc.align, largestAlignment(fc.fieldClass));
+    case "variant":
+      return fc.options.reduce((most, o) => Math.max(most, largestAlignment(o.fieldClass)), fc.align);
+    default:
+      return fc.align;
+  }
+}
+
+const shown = new WeakMap<FieldClass, boolean>();
+
+/**
+ * Whether a field is data for people rather than for the decoder. Babeltrace's rule: an integer that is
+ * mapped to a clock or has a role is hidden, unless another field depends on it; a structure, array or
+ * variant is shown if anything in it is (an empty structure, too).
+ */
+export function isVisible(fc: FieldClass): boolean {
+  let visible = shown.get(fc);
+  if (visible === undefined) {
+    visible = computeVisible(fc);
+    shown.set(fc, visible);
+  }
+  return visible;
+}
+
+function computeVisible(fc: FieldClass): boolean {
+  switch (fc.type) {
+    case "int":
+      return (fc.roles.length === 0 && fc.clock === undefined) || fc.slot !== undefined;
+    case "varint":
+      return fc.roles.length === 0 || fc.slot !== undefined;
+    case "static-blob":
+      return fc.roles.length === 0;
+    case "struct":
+      return fc.members.length === 0 || fc.members.some((m) => isVisible(m.fieldClass));
+    case "static-array":
+      return fc.roles.length === 0 && isVisible(fc.element);
+    case "dynamic-array":
+      return isVisible(fc.element);
+    case "optional":
+      return isVisible(fc.fieldClass);
+    case "variant":
+      return fc.options.some((o) => isVisible(o.fieldClass));
+    default:
+      return true;
+  }
+}
+
+/** The members of a structure that people see. */
+export function visibleMembers(fc: StructClass): { index: number; name: string; fieldClass: FieldClass }[] {
+  const members: { index: number; name: string; fieldClass: FieldClass }[] = [];
+  fc.members.forEach((m, index) => {
+    if (isVisible(m.fieldClass)) members.push({ index, name: m.name, fieldClass: m.fieldClass });
+  });
+  return members;
+}

@@ -1,0 +1,188 @@
+/**
+ * All traces below the given paths, read as one: streams in rank order, one origin of time, one run.
+ */
+
+import { mayGenerate } from "./decode/decoders.js";
+import type { Decoder } from "./decode/state.js";
+import { compareStreams, mergeStreams } from "./merge.js";
+import type { EventRecordClass } from "./metadata/types.js";
+import type { PacketHeader } from "./stream/packet-header.js";
+import { DataStreamReader, type Discarded, type Problem, type StreamPlan } from "./stream/reader.js";
+import type { DataStream } from "./stream/stream.js";
+import { cyclesToNs, nsToCycles } from "./trace/clock.js";
+import { type FailedTrace, openTraces, type Trace } from "./trace/trace.js";
+
+/** How to decode the event records of one stream class: made once per class, by whoever wants the records. */
+export interface ClassDecoders {
+  readonly header: Decoder;
+  decoder(event: EventRecordClass): Decoder;
+  skipper(event: EventRecordClass): Decoder;
+  packet?(reader: DataStreamReader, header: PacketHeader): void;
+}
+
+export interface ExperimentRun {
+  readonly beginNs?: number;
+  readonly endNs?: number;
+  /** See `MergeOptions.anyOrder`. */
+  readonly anyOrder?: boolean;
+  readonly onDiscarded?: (reader: DataStreamReader, discarded: Discarded) => void;
+  readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
+}
+
+export interface ExperimentResult {
+  readonly eventRecords: number;
+  readonly problems: readonly Problem[];
+  /** Packets of which event records were lost to wrong data. */
+  readonly lostPackets: number;
+}
+
+/** Bytes of window per stream: large windows read faster, many streams must share the memory. */
+function windowSize(streams: number): number {
+  return Math.max(1 << 16, Math.min(1 << 19, (1 << 26) / Math.max(1, streams)));
+}
+
+export class Experiment {
+  readonly traces: readonly Trace[];
+  /** Traces that could not be opened (their metadata is wrong). */
+  readonly failed: readonly FailedTrace[];
+  /** In rank order: the index is the tie-break of equal times. */
+  readonly streams: readonly DataStream[];
+  /** Seconds (Unix epoch) of `ns` 0. */
+  readonly originSeconds: bigint;
+  readonly generate: boolean;
+
+  constructor(paths: readonly string[], options: { generate?: boolean } = {}) {
+    const { traces, failed } = openTraces(paths);
+    this.traces = traces;
+    this.failed = failed;
+    this.streams = traces.flatMap((trace) => trace.streams).sort(compareStreams);
+    let origin: bigint | undefined;
+    for (const stream of this.streams) {
+      if (!stream.clock) continue;
+      if (origin === undefined || stream.originSeconds < origin) origin = stream.originSeconds;
+    }
+    this.originSeconds = origin ?? 0n;
+    this.generate = (options.generate ?? true) && mayGenerate();
+  }
+
+  /** Nanoseconds (Unix epoch) of `ns` 0. */
+  get originNs(): bigint {
+    return this.originSeconds * 1_000_000_000n;
+  }
+
+  /** Nanoseconds from the experiment's origin to a stream's; -Infinity for a stream without a clock. */
+  baseNs(stream: DataStream): number {
+    if (!stream.clock) return Number.NEGATIVE_INFINITY;
+    return Number(stream.originSeconds - this.originSeconds) * 1e9;
+  }
+
+  /** Cycles since a stream's origin as `ns` since the experiment's. */
+  toNs(stream: DataStream, cycles: number): number {
+    if (!stream.clock || Number.isNaN(cycles)) return Number.NaN;
+    return cyclesToNs(cycles, stream.clock.frequency) + this.baseNs(stream);
+  }
+
+  /** First packet's begin and last packet's end, `ns`; NaN without packets that say. */
+  range(): { beginNs: number; endNs: number } {
+    let beginNs = Number.NaN;
+    let endNs = Number.NaN;
+    for (const stream of this.streams) {
+      const { packets } = stream;
+      if (packets.count === 0) continue;
+      const first = this.toNs(stream, packets.begin[0]!);
+      if (!(first >= beginNs)) beginNs = Number.isNaN(first) ? beginNs : first;
+      for (let i = Math.max(0, packets.count - 2); i < packets.count; i++) {
+        const last = this.toNs(stream, packets.end[i]!);
+        if (!(last <= endNs)) endNs = Number.isNaN(last) ? endNs : last;
+      }
+    }
+    return { beginNs, endNs };
+  }
+
+  /** Reads everything (in the range) once. `decoders` is asked once per stream class. */
+  run(decoders: (stream: DataStream) => ClassDecoders, options: ExperimentRun = {}): ExperimentResult {
+    const plans = new Map<unknown, StreamPlan>();
+    const size = windowSize(this.streams.length);
+    let totalBytes = 0;
+    const readers = this.streams.map((stream, index) => {
+      let plan = plans.get(stream.class);
+      if (!plan) {
+        plan = withTables(decoders(stream), stream);
+        plans.set(stream.class, plan);
+      }
+      const range = this.#packetRange(stream, options.beginNs, options.endNs);
+      for (let i = range.first; i < range.last; i++) totalBytes += stream.packets.totalBytes[i]!;
+      const reader = new DataStreamReader(stream, plan, size, range.first, range.last);
+      reader.index = index;
+      reader.baseNs = this.baseNs(stream);
+      return reader;
+    });
+    const progress = (): void => {
+      let done = 0;
+      let records = 0;
+      for (const reader of readers) {
+        done += reader.doneBytes;
+        records += reader.records;
+      }
+      options.onProgress?.(done, totalBytes, records);
+    };
+    mergeStreams(readers, {
+      beginNs: options.beginNs,
+      endNs: options.endNs,
+      anyOrder: options.anyOrder,
+      onDiscarded: options.onDiscarded,
+      onTurn: options.onProgress ? progress : undefined,
+    });
+    let eventRecords = 0;
+    let lostPackets = 0;
+    const problems: Problem[] = [];
+    for (const trace of this.traces) problems.push(...trace.problems);
+    for (const reader of readers) {
+      eventRecords += reader.records;
+      lostPackets += reader.lostPackets;
+      for (const problem of reader.problems) {
+        // A packet cut short by the end of its file was told of when the file was indexed.
+        const known = problems.some(
+          (other) => other.file === problem.file && isCut(other.reason) && isCut(problem.reason),
+        );
+        if (!known) problems.push(problem);
+      }
+    }
+    return { eventRecords, problems, lostPackets };
+  }
+
+  /** Packets that may have records in the range. */
+  #packetRange(stream: DataStream, beginNs = Number.NEGATIVE_INFINITY, endNs = Number.POSITIVE_INFINITY) {
+    const { packets, clock } = stream;
+    let first = 0;
+    let last = packets.count;
+    if (clock) {
+      const base = this.baseNs(stream);
+      const begin = nsToCycles(beginNs - base, clock.frequency);
+      const end = nsToCycles(endNs - base, clock.frequency) + 1;
+      while (first < last && packets.end[first]! < begin && (packets.begin[first + 1] ?? 0) <= begin) first++;
+      // A packet without a begin may hold anything.
+      while (last > first && packets.begin[last - 1]! > end) last--;
+    }
+    return { first, last };
+  }
+}
+
+/** Problems that only say that the data end too early. */
+function isCut(reason: string): boolean {
+  return reason.includes("past the end of the packet") || reason.includes("but the file has only");
+}
+
+function withTables(decoders: ClassDecoders, stream: DataStream): StreamPlan {
+  let most = 0;
+  for (const id of stream.class.eventRecordClasses.keys()) if (id < 65536) most = Math.max(most, id);
+  const table = (): (Decoder | undefined)[] => new Array(most + 1).fill(undefined);
+  return {
+    header: decoders.header,
+    decoder: (event) => decoders.decoder(event),
+    skipper: (event) => decoders.skipper(event),
+    packet: decoders.packet && ((reader, header) => decoders.packet!(reader, header)),
+    decoders: table(),
+    skippers: table(),
+  };
+}

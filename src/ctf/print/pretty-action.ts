@@ -1,0 +1,155 @@
+/**
+ * Generated printing in the format of babeltrace2's `sink.text.pretty`.
+ */
+
+import type { Action, Generator, IntSource } from "../decode/generator.js";
+import { LabelCache } from "../decode/labels.js";
+import { codeUnitSize } from "../decode/state.js";
+import type { FieldClass, FixedIntClass, FloatClass, StructClass, VarIntClass } from "../metadata/types.js";
+import { quoted } from "./quote.js";
+import { WritingAction } from "./writing-action.js";
+
+/** The bytes before an enumeration's number. */
+export function enumPrefix(labels: readonly string[]): string {
+  return `( ${labels.length === 0 ? "<unknown>" : labels.map(quoted).join(", ")} : container = `;
+}
+
+export class PrettyAction extends WritingAction {
+  constructor(
+    g: Generator,
+    private readonly names: boolean,
+  ) {
+    super(g);
+  }
+
+  protected memberBegin(name: string, first: boolean): void {
+    this.literal(first ? " " : ", ");
+    if (this.names) this.literal(`${name} = `);
+  }
+
+  /** Constant text between scopes. */
+  put(text: string): void {
+    this.literal(text);
+  }
+
+  /** Copies bytes known only when the code runs; `bytes` is an expression. */
+  copy(bytes: string): void {
+    this.unbounded((at) => `K.copy(T, ${at}, ${bytes})`);
+  }
+
+  int(fc: FixedIntClass | VarIntClass, value: IntSource): void {
+    const form = fc.type === "int" ? fc.form : "integer";
+    if (form === "boolean") {
+      const test = "small" in value ? value.small : `${value.lo} | ${value.hi}`;
+      this.copy(`(${test}) ? ${this.g.constant(trueBytes)} : ${this.g.constant(falseBytes)}`);
+      return;
+    }
+    if (form === "integer" && fc.mappings) {
+      const cache = new LabelCache(fc.mappings, (labels) => Buffer.from(enumPrefix(labels)));
+      const exact = "small" in value ? value.small : `K.exactValue(${value.lo}, ${value.hi})`;
+      this.copy(`${this.g.constant(cache)}.get(${exact})`);
+      this.#number(fc, value);
+      this.literal(" )");
+      return;
+    }
+    if (form === "bit-array" || form === "bit-map") this.#hex(value, fc.type === "int" ? fc.size : 64);
+    else this.#number(fc, value);
+  }
+
+  #hex(value: IntSource, size: number): void {
+    this.literal("0x");
+    const at = this.bounded(16);
+    if ("small" in value) this.g.line(`o = K.writeHex(w, ${at}, ${value.small} >>> 0, 0, ${size});`);
+    else this.g.line(`o = K.writeHex(w, ${at}, ${value.lo}, ${value.hi} >>> 0, ${size});`);
+  }
+
+  #number(fc: FixedIntClass | VarIntClass, value: IntSource): void {
+    const size = fc.type === "int" ? fc.size : 64;
+    if (fc.base === 16) {
+      this.#hex(value, size);
+      return;
+    }
+    if (fc.base !== 10) {
+      const exact = "small" in value ? value.small : `K.exactValue(${value.lo}, ${value.hi})`;
+      this.unbounded((at) => `K.writeBase(T, ${at}, ${exact}, ${size}, ${fc.base}, ${fc.signed})`);
+      return;
+    }
+    const at = this.bounded(21);
+    if ("small" in value) {
+      this.g.line(`o = K.${fc.signed ? "writeSigned32" : "writeDecimal32"}(w, ${at}, ${value.small});`);
+    } else this.g.line(`o = K.writeDecimal64(w, ${at}, ${value.lo}, ${value.hi});`);
+  }
+
+  float(_fc: FloatClass, value: string): void {
+    const at = this.bounded(32);
+    this.g.line(`o = K.writeAscii(w, ${at}, K.formatG(${value}));`);
+  }
+
+  text(fc: FieldClass, start: string, length: string): void {
+    const encoding = "encoding" in fc && fc.encoding ? fc.encoding : "utf-8";
+    this.unbounded((at) =>
+      codeUnitSize(encoding) === 1
+        ? `K.writeQuoted(T, ${at}, u8, ${start}, ${length})`
+        : `K.writeQuotedWide(T, ${at}, u8, ${start}, ${length}, ${this.g.constant(encoding)})`,
+    );
+  }
+
+  blob(_fc: FieldClass, start: string, length: string): void {
+    this.unbounded((at) => `K.writeBlob(T, ${at}, u8, ${start}, ${length}, ${this.names})`);
+  }
+
+  structBegin(_fc: StructClass): void {
+    this.literal("{");
+  }
+
+  structEnd(_fc: StructClass): void {
+    this.literal(" }");
+  }
+
+  arrayBegin(_fc: FieldClass, _length: string): void {
+    this.literal("[");
+  }
+
+  element(_fc: FieldClass, index: string): Action {
+    const at = this.exactly(2);
+    // Elements after the first are preceded by a comma.
+    this.g.line(`if (${index} > 0) { w[${at}] = 44; w[${at} + 1] = 32; o++; } else w[${at}] = 32;`);
+    this.backUp(1);
+    if (this.names) {
+      this.literal("[");
+      const number = this.bounded(10);
+      this.g.line(`o = K.writeDecimal32(w, ${number}, ${index});`);
+      this.literal("] = ");
+    }
+    return this;
+  }
+
+  arrayEnd(_fc: FieldClass): void {
+    this.literal(" ]");
+  }
+
+  optionBegin(_fc: FieldClass, _index: number): Action {
+    this.literal("{ ");
+    return this;
+  }
+
+  optionEnd(_fc: FieldClass, _index: number): void {
+    this.literal(" }");
+  }
+
+  optionalBegin(_fc: FieldClass): Action {
+    this.literal("{ ");
+    return this;
+  }
+
+  optionalEnd(_fc: FieldClass): void {
+    this.literal(" }");
+  }
+
+  optionalAbsent(_fc: FieldClass): void {
+    this.literal("<none>");
+  }
+}
+
+const trueBytes = Buffer.from("true");
+const falseBytes = Buffer.from("false");

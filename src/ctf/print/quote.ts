@@ -1,0 +1,70 @@
+/**
+ * Strings and floating-point numbers as babeltrace2's text sink writes them.
+ */
+import type { ByteWriter } from "../../base/byte-writer.js";
+import { writeAscii } from "../../base/byte-writer.js";
+
+/** What one byte becomes: undefined for itself. */
+const escapes: (string | undefined)[] = new Array(256).fill(undefined);
+for (let i = 0; i < 32; i++) escapes[i] = `\\x${i.toString(16).padStart(2, "0")}`;
+escapes[127] = "\\x7f";
+for (const [char, text] of [
+  ["\\", "\\\\"],
+  ["'", "\\'"],
+  ['"', '\\"'],
+  ["?", "\\?"],
+  ["\x07", "\\a"],
+  ["\b", "\\b"],
+  ["\x1b", "\\e"],
+  ["\f", "\\f"],
+  ["\n", "\\n"],
+  ["\r", "\\r"],
+  ["\t", "\\t"],
+  ["\v", "\\v"],
+] as const) {
+  escapes[char.charCodeAt(0)] = text;
+}
+const isPlain = new Uint8Array(256);
+for (let i = 0; i < 256; i++) isPlain[i] = escapes[i] === undefined ? 1 : 0;
+
+/** Writes `length` bytes of `from` at `start` as a quoted, escaped string; returns the position after it. */
+export function writeQuoted(
+  out: ByteWriter,
+  at: number,
+  from: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  if (at + length * 4 + 2 > out.capacity) out.room(at, length * 4 + 2);
+  const u8 = out.u8;
+  u8[at++] = 34;
+  const end = start + length;
+  for (let i = start; i < end; i++) {
+    const byte = from[i]!;
+    if (isPlain[byte] === 1) u8[at++] = byte;
+    else at = writeAscii(u8, at, escapes[byte]!);
+  }
+  u8[at] = 34;
+  return at + 1;
+}
+
+export function quoted(text: string): string {
+  let result = '"';
+  for (const byte of Buffer.from(text)) result += escapes[byte] ?? String.fromCharCode(byte);
+  return Buffer.from(`${result}"`, "latin1").toString("utf8");
+}
+
+/** A number as C's `printf("%g")` writes it: six significant digits. */
+export function formatG(value: number): string {
+  if (Number.isNaN(value)) return "nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (value === 0) return Object.is(value, -0) ? "-0" : "0";
+  const [mantissa, exponentText] = value.toExponential(5).split("e") as [string, string];
+  const exponent = Number(exponentText);
+  const trim = (text: string) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  if (exponent < -4 || exponent >= 6) {
+    const digits = Math.abs(exponent).toString().padStart(2, "0");
+    return `${trim(mantissa)}e${exponent < 0 ? "-" : "+"}${digits}`;
+  }
+  return trim(value.toFixed(5 - exponent));
+}

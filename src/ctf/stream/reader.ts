@@ -1,0 +1,441 @@
+/**
+ * Reads one data stream: packet after packet, event record after event record, through a window of the file.
+ *
+ * `consume` is the hot loop: one call of the event record's decoder and one of the header's decoder per
+ * record, both made for this trace. Everything rare (the window's end, the packet's end, wrong data) is in
+ * the slow path. Guarded by `npm run bench`.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import type { Decoder } from "../decode/state.js";
+import { DecodeState, FAULT, MORE } from "../decode/state.js";
+import type { EventRecordClass } from "../metadata/types.js";
+import { cyclesToNs } from "../trace/clock.js";
+import { type PacketHeader, packetSizes, readPacketHeader } from "./packet-header.js";
+import type { DataStream } from "./stream.js";
+
+/** Largest event record that is read: bounds memory whatever a packet claims. */
+const largestWindow = 1 << 27;
+
+/** A part of a stream that could not be read. */
+export interface Problem {
+  readonly file: string;
+  readonly byteOffset: number;
+  readonly reason: string;
+}
+
+/** Event records or packets lost between two moments (cycles since the stream's origin; NaN: unknown). */
+export interface Discarded {
+  readonly what: "events" | "packets";
+  /** NaN: the tracer may have lost some; it is not known how many. */
+  readonly count: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What the reader calls; made by whoever wants the records. */
+export interface StreamPlan {
+  readonly header: Decoder;
+  /** Decoder of event records of a class; called once per class and stream class, then kept. */
+  decoder(event: EventRecordClass): Decoder;
+  /** The same, for records before the range. */
+  skipper(event: EventRecordClass): Decoder;
+  /** Called when a packet begins, before its records. */
+  packet?(reader: DataStreamReader, header: PacketHeader): void;
+  /** Decoders made so far, by event record class id: shared by the streams of a class. */
+  readonly decoders: (Decoder | undefined)[];
+  readonly skippers: (Decoder | undefined)[];
+}
+
+export class DataStreamReader extends DecodeState {
+  /** Nanoseconds since the stream's origin (a whole second), of the current record. */
+  rel = 0.5;
+  /** The same since the experiment's origin; -Infinity without a clock. */
+  ns = 0.5;
+  /** Nanoseconds from the experiment's origin to the stream's: a whole number of seconds. */
+  baseNs = 0.5;
+  cpu = -1;
+  /** Index among the experiment's streams, and its host's index. */
+  index = 0;
+  host = 0;
+  /** Bytes shown before the contexts by a printer (set by `StreamPlan.packet`). */
+  prefix: Uint8Array = new Uint8Array(0);
+  /** The packet context's fields, by name. */
+  packetFields: ReadonlyMap<string, unknown> = new Map();
+  records = 0;
+  doneBytes = 0;
+  readonly problems: Problem[] = [];
+  lostPackets = 0;
+  /** Losses found when packets were opened, not yet told. */
+  readonly discarded: Discarded[] = [];
+
+  #packet = -1;
+  #lastPacket: number;
+  #record = 0;
+  #fd = -1;
+  #file = -1;
+  #windowStart = 0;
+  #windowBytes = 0;
+  #contentBits = 0;
+  #totalBytes = 0;
+  #packetOffset = 0;
+  #buffer = new Uint8Array(0);
+  #clockCycles = 0.5;
+  #clockLow = 0;
+  #skipping = false;
+  readonly #hz1e9: boolean;
+  readonly #hasClock: boolean;
+  /** Bytes that the window's start is a multiple of. */
+  readonly #step: number;
+
+  constructor(
+    readonly stream: DataStream,
+    private readonly plan: StreamPlan,
+    private readonly windowSize: number,
+    /** Packets to read: `[first, last)`. */
+    firstPacket = 0,
+    lastPacket = stream.packets.count,
+  ) {
+    super();
+    this.originHi = Number(stream.originCycles >> 32n);
+    this.originLo = Number(stream.originCycles & 0xffffffffn);
+    this.setClock(0n);
+    this.slots = new Array(stream.trace.class.slotCount).fill(Number.NEGATIVE_INFINITY);
+    this.#packet = firstPacket - 1;
+    this.#lastPacket = lastPacket;
+    this.#hasClock = stream.clock !== undefined;
+    this.#hz1e9 = stream.clock === undefined || stream.clock.frequency === 1_000_000_000n;
+    this.#step = stream.trace.windowStep;
+    this.rel = 0;
+    this.ns = 0;
+    this.baseNs = 0;
+    if (firstPacket > 0) this.#notePriorPacket(firstPacket - 1);
+  }
+
+  /** Path of the file being read, for messages. */
+  get path(): string {
+    return this.stream.files[Math.max(0, this.#file)]!.path;
+  }
+
+  /** Moves to the first record. False: there is none. */
+  start(): boolean {
+    return this.#nextPacket();
+  }
+
+  /** Records before the range are passed over with the skipping decoders. */
+  set skipping(value: boolean) {
+    this.#skipping = value;
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#file = -1;
+  }
+
+  /**
+   * Handles the current record and those after it while their time is below `limit`; returns also when a new
+   * packet has begun (losses may be to be told). False: the stream has ended.
+   */
+  consume(limit: number): boolean {
+    const table = this.#skipping ? this.plan.skippers : this.plan.decoders;
+    const header = this.plan.header;
+    const hz1e9 = this.#hz1e9;
+    let records = 0;
+    let more = true;
+    do {
+      const decode = table[this.id];
+      let at = decode !== undefined ? decode(this, this.#record) : MORE;
+      if (at < 0) {
+        at = this.#slowDecode(at);
+        if (at < 0) {
+          // The packet is lost from here on.
+          more = this.#nextPacket();
+          break;
+        }
+      }
+      records++;
+      if (at < this.end) {
+        this.#clockCycles = this.cycles;
+        this.#clockLow = this.clockLow;
+        const next = header(this, at);
+        if (next >= 0) {
+          this.#record = next;
+          this.rel = hz1e9 ? this.cycles : cyclesToNs(this.cycles, this.stream.clock!.frequency);
+          this.ns = this.rel + this.baseNs;
+          continue;
+        }
+        this.cycles = this.#clockCycles;
+        this.clockLow = this.#clockLow;
+      }
+      const packet = this.#packet;
+      more = this.#slowHeader(at);
+      if (!more || packet !== this.#packet) break;
+    } while (this.ns < limit);
+    this.records += records;
+    return more;
+  }
+
+  // --- slow path ---
+
+  /** The current record's decoder answered `answer` (or does not exist): tries again with more data. */
+  #slowDecode(answer: number): number {
+    const event = this.stream.class.eventRecordClasses.get(this.id) ?? this.#onlyEvent();
+    if (!event) {
+      const known = this.stream.class.eventRecordClasses.size;
+      this.#fault(
+        this.#record,
+        `event record class id ${this.id}, expected one of the ${known} in the metadata`,
+      );
+      return FAULT;
+    }
+    const table = this.#skipping ? this.plan.skippers : this.plan.decoders;
+    let decode = table[this.id];
+    if (decode === undefined) {
+      decode = this.#skipping ? this.plan.skipper(event) : this.plan.decoder(event);
+      // Ids are the trace's own numbers: a huge one must not make a huge table.
+      if (this.id >= 0 && this.id < 1 << 20) table[this.id] = decode;
+      answer = decode(this, this.#record);
+    }
+    const cycles = this.cycles;
+    const low = this.clockLow;
+    while (answer === MORE) {
+      if (!this.#refill(this.#record)) {
+        const what =
+          event.name === undefined ? `event record of class ${event.id}` : `event record ${event.name}`;
+        this.#fault(this.#record, `${what} runs past the end of the packet's content`);
+        return FAULT;
+      }
+      this.#record = this.#shifted;
+      this.cycles = cycles;
+      this.clockLow = low;
+      answer = decode(this, this.#record);
+    }
+    if (answer === FAULT) this.#fault(this.fault!.at, this.fault!.reason);
+    return answer;
+  }
+
+  #onlyEvent(): EventRecordClass | undefined {
+    const { eventRecordClasses } = this.stream.class;
+    if (this.id !== -1 || eventRecordClasses.size !== 1) return undefined;
+    const [only] = eventRecordClasses.values();
+    this.id = only!.id;
+    return only;
+  }
+
+  /** No header could be decoded at `at`: the window's or the packet's end, or wrong data. */
+  #slowHeader(at: number): boolean {
+    for (;;) {
+      if (at + this.#windowStart * 8 >= this.#contentBits) return this.#nextPacket();
+      const cycles = this.cycles;
+      const low = this.clockLow;
+      const next = this.plan.header(this, at);
+      if (next >= 0) {
+        this.#record = next;
+        this.#setTime();
+        return true;
+      }
+      this.cycles = cycles;
+      this.clockLow = low;
+      if (next === MORE && this.#refill(at)) {
+        at = this.#shifted;
+        continue;
+      }
+      if (next === MORE) this.#fault(at, "event record header runs past the end of the packet's content");
+      else this.#fault(this.fault!.at, this.fault!.reason);
+      return this.#nextPacket();
+    }
+  }
+
+  #setTime(): void {
+    if (!this.#hasClock) {
+      this.rel = 0;
+      this.ns = Number.NEGATIVE_INFINITY;
+      return;
+    }
+    this.rel = this.#hz1e9 ? this.cycles : cyclesToNs(this.cycles, this.stream.clock!.frequency);
+    this.ns = this.rel + this.baseNs;
+  }
+
+  #fault(at: number, reason: string): void {
+    this.problems.push({
+      file: this.path,
+      byteOffset: this.#packetOffset + this.#windowStart + Math.floor(at / 8),
+      reason,
+    });
+    this.lostPackets++;
+  }
+
+  #shifted = 0;
+
+  /**
+   * Moves the window so that it begins at (or a little before) bit `at`, with more data behind it than now.
+   * `#shifted` is then where `at` is. False: the window already ends with the content.
+   */
+  #refill(at: number): boolean {
+    const have = this.#windowStart + this.#windowBytes;
+    const contentBytes = Math.ceil(this.#contentBits / 8);
+    if (have >= contentBytes) return false;
+    const start = this.#windowStart + Math.floor(at / 8 / this.#step) * this.#step;
+    if (start === this.#windowStart) {
+      if (this.#buffer.length >= largestWindow) return false;
+      this.#resize(Math.min(largestWindow, this.#buffer.length * 2));
+    }
+    this.#shifted = at - (start - this.#windowStart) * 8;
+    return this.#fill(start);
+  }
+
+  #resize(size: number): void {
+    this.#buffer = new Uint8Array(size);
+    this.u8 = this.#buffer;
+    this.dv = new DataView(this.#buffer.buffer);
+  }
+
+  /** Fills the window from byte `start` of the packet. False: nothing could be read. */
+  #fill(start: number): boolean {
+    const contentBytes = Math.ceil(this.#contentBits / 8);
+    const want = Math.min(this.#buffer.length, contentBytes - start);
+    let got = 0;
+    while (got < want) {
+      const n = readSync(this.#fd, this.#buffer, got, want - got, this.#packetOffset + start + got);
+      if (n === 0) break;
+      got += n;
+    }
+    if (got < want) {
+      // The file has become shorter since it was indexed.
+      this.#contentBits = (start + got) * 8;
+    }
+    this.#windowStart = start;
+    this.#windowBytes = got;
+    this.end = Math.min(got * 8, this.#contentBits - start * 8);
+    return got > 0;
+  }
+
+  #openFile(file: number): void {
+    if (file === this.#file) return;
+    this.close();
+    this.#fd = openSync(this.stream.files[file]!.path, "r");
+    this.#file = file;
+  }
+
+  /** Goes to the first record of the next packet that has one. */
+  #nextPacket(): boolean {
+    const { packets } = this.stream;
+    if (this.#packet >= 0) this.doneBytes += this.#totalBytes;
+    this.#totalBytes = 0;
+    while (++this.#packet < this.#lastPacket) {
+      const i = this.#packet;
+      if (!this.#openPacket(i)) {
+        this.doneBytes += packets.totalBytes[i]!;
+        continue;
+      }
+      const at = this.#headerBits;
+      if (at < this.#contentBits) return this.#slowHeader(at);
+      this.doneBytes += this.#totalBytes;
+      this.#totalBytes = 0;
+    }
+    this.close();
+    return false;
+  }
+
+  #headerBits = 0;
+
+  #openPacket(i: number): boolean {
+    const { packets, trace } = this.stream;
+    this.#openFile(packets.file[i]!);
+    this.#packetOffset = packets.offset[i]!;
+    this.#totalBytes = packets.totalBytes[i]!;
+    this.#contentBits = packets.contentBits[i]!;
+    if (this.#buffer.length === 0) {
+      let largest = 0;
+      for (let k = 0; k < packets.count; k++) largest = Math.max(largest, packets.contentBits[k]!);
+      this.#resize(Math.max(4096, Math.min(this.windowSize, Math.ceil(largest / 8))));
+    }
+    this.#fill(0);
+    for (;;) {
+      const header = readPacketHeader(trace.class, this);
+      if (header === MORE) {
+        if (this.#windowBytes * 8 < this.#contentBits && this.#buffer.length < largestWindow) {
+          this.#resize(this.#buffer.length * 2);
+          this.#fill(0);
+          continue;
+        }
+        this.#fault(0, "packet header and context run past the end of the packet");
+        return false;
+      }
+      if (typeof header === "number") return false;
+      if ("reason" in header) {
+        this.#fault(header.at, header.reason);
+        return false;
+      }
+      const sizes = packetSizes(header, this.#totalBytes);
+      if ("reason" in sizes) {
+        this.#fault(sizes.at, sizes.reason);
+        return false;
+      }
+      this.#headerBits = header.headerBits;
+      if (header.begin !== undefined) this.setClock(header.begin);
+      this.#noteLosses(i, header);
+      this.cpu = cpuOf(header);
+      this.plan.packet?.(this, header);
+      return true;
+    }
+  }
+
+  // --- losses (C.2 of our CTF notes; babeltrace's rules) ---
+
+  #priorEnd = Number.NaN;
+  #priorDiscarded: number | undefined;
+  #priorSequence: number | undefined;
+
+  /** Before a range: the packet that came before it counts for losses at its edge, silently. */
+  #notePriorPacket(i: number): void {
+    const { packets } = this.stream;
+    this.#priorEnd = packets.end[i]!;
+    if (!Number.isNaN(packets.discarded[i]!)) this.#priorDiscarded = packets.discarded[i]!;
+    if (!Number.isNaN(packets.sequence[i]!)) this.#priorSequence = packets.sequence[i]!;
+  }
+
+  #noteLosses(i: number, header: PacketHeader): void {
+    const { packets } = this.stream;
+    const begin = packets.begin[i]!;
+    const end = packets.end[i]!;
+    if (header.sequence !== undefined) {
+      const sequence = Number(header.sequence);
+      if (this.#priorSequence !== undefined) {
+        const missing = modulo(sequence - this.#priorSequence - 1, header.sequenceSize);
+        // A step back is not a loss of almost 2^64 packets.
+        if (missing > 0 && missing < 2 ** 48) {
+          this.discarded.push({ what: "packets", count: missing, begin: this.#priorEnd, end: begin });
+        }
+      }
+      this.#priorSequence = sequence;
+    }
+    if (header.discarded !== undefined) {
+      const count = Number(header.discarded);
+      if (this.#priorDiscarded === undefined) {
+        // The tracer's count before this trace's first packet is not known: there may have been losses.
+        if (count > 0) this.discarded.push({ what: "events", count: Number.NaN, begin, end });
+      } else {
+        const lost = modulo(count - this.#priorDiscarded, header.discardedSize);
+        if (lost > 0 && lost < 2 ** 48) {
+          this.discarded.push({ what: "events", count: lost, begin: this.#priorEnd, end });
+        }
+      }
+      this.#priorDiscarded = count;
+    }
+    this.#priorEnd = end;
+  }
+}
+
+function modulo(value: number, bits: number): number {
+  if (value >= 0) return value;
+  return bits >= 53 ? Number(BigInt.asUintN(bits, BigInt(value))) : value + 2 ** bits;
+}
+
+function cpuOf(header: PacketHeader): number {
+  const context = header.stream.packetContext;
+  if (!context || !header.context) return -1;
+  const index = context.members.findIndex((member) => member.name === "cpu_id");
+  const value = index < 0 ? undefined : header.context[index];
+  return typeof value === "number" ? value : -1;
+}

@@ -1,0 +1,215 @@
+/**
+ * CTF traces as an event source.
+ */
+import { fieldText, headerDecoder, skipDecoder } from "../ctf/decode/decoders.js";
+import { plainValue } from "../ctf/decode/interpreter.js";
+import {
+  absentValue,
+  type FieldTarget,
+  hasField,
+  type RecordScope,
+  type RecordTarget,
+  recordDecoder,
+} from "../ctf/decode/record-decoder.js";
+import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
+import type { DataStreamClass, EventRecordClass } from "../ctf/metadata/types.js";
+import type { PacketHeader } from "../ctf/stream/packet-header.js";
+import type { DataStreamReader, Problem } from "../ctf/stream/reader.js";
+import type { DataStream } from "../ctf/stream/stream.js";
+import type {
+  EventInfo,
+  EventSource,
+  FieldRequest,
+  FieldRequests,
+  RunOptions,
+  RunResult,
+  SourceInfo,
+  Subscription,
+  TraceInfo,
+} from "./source.js";
+
+export interface CtfSourceOptions {
+  /** False: decode with the interpreter even where code generation is allowed. */
+  readonly generate?: boolean;
+}
+
+/** Opens all CTF traces at or below `paths`. Throws when a path has none, or when none can be opened. */
+export function openSource(paths: readonly string[], options: CtfSourceOptions = {}): CtfSource {
+  return new CtfSource(new Experiment(paths, options));
+}
+
+interface ClassInfo {
+  readonly info: EventInfo;
+  readonly stream: DataStreamClass;
+  readonly event: EventRecordClass;
+}
+
+interface AnySubscription {
+  readonly matches: (event: EventInfo) => boolean;
+  readonly fields: FieldRequests;
+  readonly handle: (record: never) => void;
+  readonly record: Record<string, unknown>;
+}
+
+export class CtfSource implements EventSource {
+  readonly info: SourceInfo;
+  readonly #classes = new Map<EventRecordClass, ClassInfo>();
+  readonly #subscriptions: AnySubscription[] = [];
+  readonly #hostOf: number[];
+
+  constructor(readonly experiment: Experiment) {
+    const { traces, streams } = experiment;
+    const hosts = new Map<string, number>();
+    const infos: TraceInfo[] = traces.map((trace) => {
+      const env = trace.class.environment;
+      const name = String(env.get("hostname") ?? "");
+      if (!hosts.has(name)) hosts.set(name, hosts.size);
+      return {
+        path: trace.paths[0]!,
+        host: hosts.get(name)!,
+        domain: String(env.get("domain") ?? ""),
+        environment: env,
+      };
+    });
+    const events: EventInfo[] = [];
+    traces.forEach((trace, index) => {
+      for (const stream of trace.class.dataStreamClasses.values()) {
+        const common = stream.commonContext?.members.map((m) => m.name) ?? [];
+        for (const event of stream.eventRecordClasses.values()) {
+          const info: EventInfo = {
+            name: event.name ?? "",
+            trace: index,
+            fields: event.payload?.members.map((m) => m.name) ?? [],
+            contextFields: event.specificContext
+              ? [...event.specificContext.members.map((m) => m.name), ...common]
+              : common,
+          };
+          events.push(info);
+          this.#classes.set(event, { info, stream, event });
+        }
+      }
+    });
+    this.#hostOf = streams.map((stream) => infos[traces.indexOf(stream.trace)]!.host);
+    this.info = {
+      originNs: experiment.originNs,
+      hosts: [...hosts.keys()].map((name) => ({ name })),
+      traces: infos,
+      streams: streams.map((stream) => ({
+        trace: traces.indexOf(stream.trace),
+        path: stream.files[0]?.path ?? "",
+      })),
+      events,
+      ...experiment.range(),
+    };
+  }
+
+  /** One line for each trace that could not be opened. */
+  get failures(): readonly string[] {
+    return this.experiment.failed.map((failed) => failed.error.message);
+  }
+
+  subscribe<F extends FieldRequests>(subscription: Subscription<F>): void {
+    // Every field has its final kind of value from the start, so that the record keeps one shape.
+    const record: Record<string, unknown> = { ns: 0.5, cpu: -1, host: 0, stream: 0, event: undefined };
+    for (const [name, request] of Object.entries(subscription.fields))
+      record[name] = absentValue(request.kind);
+    this.#subscriptions.push({ ...subscription, record } as AnySubscription);
+  }
+
+  run(options: RunOptions = {}): RunResult {
+    const { experiment } = this;
+    const result = experiment.run((stream) => this.#decoders(stream), {
+      beginNs: options.beginNs,
+      endNs: options.endNs,
+      onProgress: options.onProgress,
+      onDiscarded:
+        options.onDiscarded &&
+        ((reader, discarded) => {
+          options.onDiscarded!({
+            what: discarded.what,
+            count: discarded.count,
+            beginNs: experiment.toNs(reader.stream, discarded.begin),
+            endNs: experiment.toNs(reader.stream, discarded.end),
+            stream: reader.index,
+          });
+        }),
+    });
+    return {
+      eventRecords: result.eventRecords,
+      problems: [...this.failures, ...result.problems.map(problemLine)],
+    };
+  }
+
+  #decoders(stream: DataStream): ClassDecoders {
+    const streamClass = stream.class;
+    const { generate } = this.experiment;
+    return {
+      header: headerDecoder(streamClass, generate),
+      decoder: (event) => {
+        const classInfo = this.#classes.get(event)!;
+        const targets: RecordTarget[] = [];
+        for (const subscription of this.#subscriptions) {
+          if (!subscription.matches(classInfo.info)) continue;
+          const fields = Object.entries(subscription.fields).map(
+            ([property, request]): FieldTarget => ({
+              property,
+              kind: request.kind,
+              source: findField(classInfo, request),
+            }),
+          );
+          targets.push({
+            record: subscription.record,
+            fields,
+            event: classInfo.info,
+            handle: subscription.handle,
+          });
+        }
+        return recordDecoder(streamClass, event, targets, generate);
+      },
+      skipper: (event) => skipDecoder(streamClass, event, generate),
+      packet: (reader, header) => {
+        reader.host = this.#hostOf[reader.index]!;
+        reader.packetFields = packetFields(reader, header);
+      },
+    };
+  }
+}
+
+export function problemLine(problem: Problem): string {
+  return `${problem.file}: byte ${problem.byteOffset}: ${problem.reason}`;
+}
+
+function packetFields(_reader: DataStreamReader, header: PacketHeader): Map<string, unknown> {
+  const fields = new Map<string, unknown>();
+  header.stream.packetContext?.members.forEach((member, i) => {
+    fields.set(member.name, plainValue(member.fieldClass, header.context?.[i], fieldText));
+  });
+  return fields;
+}
+
+const scopePrefix = /^(payload|context|packet):/;
+
+/** Where an event record class has a requested field: the first of its names that exists, scopes in order. */
+function findField(classInfo: ClassInfo, request: FieldRequest): FieldTarget["source"] {
+  const { stream, event } = classInfo;
+  const trees: [RecordScope, EventRecordClass["payload"]][] = [
+    ["payload", event.payload],
+    ["specific", event.specificContext],
+    ["common", stream.commonContext],
+  ];
+  for (const from of typeof request.from === "string" ? [request.from] : request.from) {
+    const prefix = scopePrefix.exec(from)?.[1];
+    const rest = prefix ? from.slice(prefix.length + 1) : from;
+    const path = rest.split(".");
+    for (const [scope, tree] of trees) {
+      if (prefix === "packet" || (prefix === "payload" && scope !== "payload")) continue;
+      if (prefix === "context" && scope === "payload") continue;
+      if (hasField(tree, path)) return { scope, path };
+      // A field's own name may have dots.
+      if (path.length > 1 && hasField(tree, [rest])) return { scope, path: [rest] };
+    }
+    const inPacket = prefix === undefined || prefix === "packet";
+    if (inPacket && stream.packetContext?.members.some((m) => m.name === rest)) return { packetField: rest };
+  }
+  return undefined;
+}
