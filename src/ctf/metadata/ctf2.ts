@@ -307,10 +307,7 @@ class Ctf2Reader {
     resolver.setRoot("event-record-common-context", stream.commonContext, at);
     const records = new Map<number, EventRecordClass>();
     for (const [id, { at: eventAt, record }] of plan.events) {
-      resolver.setRoot("event-record-specific-context", record.specificContext, eventAt);
-      resolver.setRoot("event-record-payload", record.payload, eventAt);
-      record.specificContext = resolver.root("event-record-specific-context");
-      record.payload = resolver.root("event-record-payload");
+      resolver.resolveRecord(record, eventAt);
       records.set(id, record);
     }
     // Only now: references from event records may have made copies.

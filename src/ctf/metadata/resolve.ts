@@ -19,6 +19,7 @@ import {
   stripUnderscore,
 } from "./field-classes.js";
 import type {
+  EventRecordClass,
   FieldClass,
   FieldRef,
   FixedIntClass,
@@ -121,6 +122,20 @@ export class Resolver {
     this.build(struct, [], (copy) => {
       root.fieldClass = copy;
     });
+  }
+
+  /** Resolves the references in an event record class, in place. */
+  resolveRecord(record: Mutable<EventRecordClass>, at: number): void {
+    const { specificContext, payload } = record;
+    if (specificContext === undefined && payload !== undefined && isFlat(payload)) {
+      this.nodes += payload.members.length + 1;
+      if (this.nodes > MAX_NODES) this.failTooLarge(at);
+      return;
+    }
+    this.setRoot("event-record-specific-context", specificContext, at);
+    this.setRoot("event-record-payload", payload, at);
+    record.specificContext = this.root("event-record-specific-context");
+    record.payload = this.root("event-record-payload");
   }
 
   /** Bounds the size and depth of a tree, for those who walk it before it becomes a root. */
@@ -558,6 +573,16 @@ export class Resolver {
     const wanted = isStripped ? stripUnderscore(name) : name;
     return struct.members.findIndex((member) => member.name === wanted);
   }
+}
+
+/** Whether there is nothing but numbers and strings in `struct`: so for nearly all events. */
+function isFlat(struct: StructClass): boolean {
+  const { members } = struct;
+  for (let i = 0; i < members.length; i++) {
+    const { type } = members[i]!.fieldClass;
+    if (type !== "int" && type !== "string" && type !== "float" && type !== "static-string") return false;
+  }
+  return true;
 }
 
 /** The holders of the classes directly inside `fieldClass`, in the order that steps count. */

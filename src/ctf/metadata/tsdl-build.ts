@@ -14,11 +14,12 @@ export function readTsdl(text: string, file: string, packetUuid?: string): Trace
   return new TsdlBuilder(parser, packetUuid).build();
 }
 
-/** A stream block (or the implicit stream) with its events, by id. */
+/** A stream block (or the implicit stream) with its events. */
 interface Stream {
   readonly id: number;
   readonly block: StreamBlock;
-  readonly events: Map<number, EventBlock>;
+  readonly events: EventBlock[];
+  readonly records: Map<number, EventRecordClass>;
 }
 
 class TsdlBuilder {
@@ -96,27 +97,28 @@ class TsdlBuilder {
       const id = block.id ?? 0;
       if (this.streams.has(id))
         parser.fail(block.at, `found a second stream of id ${id}, expected another id`);
-      this.streams.set(id, { id, block, events: new Map() });
+      this.streams.set(id, { id, block, events: [], records: new Map() });
     }
   }
 
   private collectEvents(): void {
     for (const event of this.parser.events) {
       const stream = this.streamOf(event);
-      if (event.id === undefined && stream.events.size > 0) {
+      if (!event.hasId && stream.events.length > 0) {
         this.parser.fail(
           event.at,
           "found an event without id, expected one as its stream has several events",
         );
       }
-      const id = event.id ?? 0;
-      if (stream.events.has(id)) {
+      const { id } = event.record;
+      if (stream.records.has(id)) {
         this.parser.fail(
           event.at,
           `found a second event of id ${id} in stream ${stream.id}, expected another id`,
         );
       }
-      stream.events.set(id, event);
+      stream.records.set(id, event.record);
+      stream.events.push(event);
     }
   }
 
@@ -125,7 +127,7 @@ class TsdlBuilder {
     if (this.parser.streams.length === 0 && (event.streamId ?? 0) === 0) {
       let implicit = this.streams.get(0);
       if (implicit === undefined) {
-        implicit = { id: 0, block: { at: event.at }, events: new Map() };
+        implicit = { id: 0, block: { at: event.at }, events: [], records: new Map() };
         this.streams.set(0, implicit);
       }
       return implicit;
@@ -159,10 +161,10 @@ class TsdlBuilder {
     const { block } = stream;
     const packetContext = this.scopeWithRoles(block.packetContext, "packet-context", block.at);
     const eventHeader = this.scopeWithRoles(block.eventHeader, "event-record-header", block.at);
-    if (stream.events.size > 1 && eventHeader === undefined) {
+    if (stream.events.length > 1 && eventHeader === undefined) {
       this.parser.fail(
         block.at,
-        `found ${stream.events.size} events in stream ${stream.id}, expected an event.header with their id`,
+        `found ${stream.events.length} events in stream ${stream.id}, expected an event.header with their id`,
       );
     }
     resolver.check(block.eventContext, block.at);
@@ -170,8 +172,7 @@ class TsdlBuilder {
     resolver.setRoot("packet-context", packetContext, block.at);
     resolver.setRoot("event-record-header", eventHeader, block.at);
     resolver.setRoot("event-record-common-context", block.eventContext, block.at);
-    const eventRecordClasses = new Map<number, EventRecordClass>();
-    for (const [id, event] of stream.events) eventRecordClasses.set(id, this.buildEvent(id, event));
+    for (const { record, at } of stream.events) resolver.resolveRecord(record, at);
     return {
       id: stream.id,
       defaultClock,
@@ -179,21 +180,7 @@ class TsdlBuilder {
       packetContext: resolver.root("packet-context"),
       eventRecordHeader: resolver.root("event-record-header"),
       commonContext: resolver.root("event-record-common-context"),
-      eventRecordClasses,
-    };
-  }
-
-  private buildEvent(id: number, event: EventBlock): EventRecordClass {
-    const { resolver } = this;
-    resolver.setRoot("event-record-specific-context", event.context, event.at);
-    resolver.setRoot("event-record-payload", event.fields, event.at);
-    return {
-      id,
-      name: event.name,
-      logLevel: event.logLevel,
-      emfUri: event.emfUri,
-      specificContext: resolver.root("event-record-specific-context"),
-      payload: resolver.root("event-record-payload"),
+      eventRecordClasses: stream.records,
     };
   }
 
@@ -236,11 +223,11 @@ class TsdlBuilder {
     const [defaultClock] = found;
     if (this.clocks.length > 1) {
       collectClocks(stream.block.eventContext, found);
-      for (const event of stream.events.values()) {
-        this.resolver.check(event.context, event.at);
-        this.resolver.check(event.fields, event.at);
-        collectClocks(event.context, found);
-        collectClocks(event.fields, found);
+      for (const event of stream.events) {
+        this.resolver.check(event.record.specificContext, event.at);
+        this.resolver.check(event.record.payload, event.at);
+        collectClocks(event.record.specificContext, found);
+        collectClocks(event.record.payload, found);
       }
     }
     if (found.size > 1) {

@@ -4,10 +4,10 @@
  * Only the text is checked here; what needs the whole (ids, references, roles) is in `tsdl-build.ts`.
  */
 
-import { MAX_LENGTH, type MutableClock } from "./field-classes.js";
+import { MAX_LENGTH, type Mutable, type MutableClock } from "./field-classes.js";
 import { BRACE_OPEN, COLON, END, EQUAL, SEMICOLON, shorten } from "./tsdl-lexer.js";
 import { TsdlTypes } from "./tsdl-types.js";
-import type { StructClass } from "./types.js";
+import type { EventRecordClass, StructClass } from "./types.js";
 
 /** A `stream` block. */
 export interface StreamBlock {
@@ -18,16 +18,16 @@ export interface StreamBlock {
   eventContext?: StructClass;
 }
 
-/** An `event` block. */
+/**
+ * An `event` block. The record is what will be in the tree: it is changed in place later on, as there are
+ * many of them.
+ */
 export interface EventBlock {
   readonly at: number;
-  id: number | undefined;
+  /** Whether the block has an id. */
+  hasId: boolean;
   streamId: number | undefined;
-  name: string | undefined;
-  logLevel: number | undefined;
-  emfUri: string | undefined;
-  context: StructClass | undefined;
-  fields: StructClass | undefined;
+  readonly record: Mutable<EventRecordClass>;
 }
 
 /** A root declaration or block begins with one of these. */
@@ -35,6 +35,11 @@ const BLOCKS = "trace, env, clock, stream, event, callsite, typedef, typealias, 
 
 /** How LTTng ends the fields of an event. */
 const END_OF_FIELDS = "\n\t};";
+/** How LTTng lays out an event. */
+const USUAL_NAME = ' {\n\tname = "';
+const USUAL_ID = '";\n\tid = ';
+const USUAL_STREAM_ID = ";\n\tstream_id = ";
+const USUAL_FIELDS = "\n\tfields := struct {";
 /** Longer texts of fields are not looked up: hardly any is the same as another. */
 const MAX_REMEMBERED = 500;
 /** A line with a URI is shorter. */
@@ -302,18 +307,26 @@ export class TsdlParser extends TsdlTypes {
   }
 
   private eventBlock(at: number): void {
-    const event: EventBlock = {
-      at,
-      id: undefined,
-      streamId: undefined,
+    const record: Mutable<EventRecordClass> = {
+      id: 0,
       name: undefined,
+      namespace: undefined,
+      uid: undefined,
       logLevel: undefined,
       emfUri: undefined,
-      context: undefined,
-      fields: undefined,
+      specificContext: undefined,
+      payload: undefined,
     };
-    this.expect(BRACE_OPEN);
+    const event: EventBlock = { at, hasId: false, streamId: undefined, record };
+    this.events.push(event);
+    this.usualHead(event);
+    if (!event.hasId) this.expect(BRACE_OPEN);
     this.openBlock(at);
+    if (this.text.startsWith(USUAL_FIELDS, this.pos)) {
+      this.pos += USUAL_FIELDS.length - "struct {".length;
+      record.payload = this.fieldsStruct();
+      this.expectSemicolon();
+    }
     while (!this.closeBlock()) {
       if (this.typeDeclaration()) continue;
       const nameAt = this.pos;
@@ -321,38 +334,67 @@ export class TsdlParser extends TsdlTypes {
       if (!this.eventAttribute(event, name, nameAt)) this.unknownAttribute(name, nameAt, "event");
       this.expectSemicolon();
     }
-    this.events.push(event);
+  }
+
+  /**
+   * Takes the opening brace, name, id and stream_id of an event if they are laid out as LTTng does; if
+   * anything differs, takes nothing. This is three quarters of an event's tokens by four comparisons.
+   */
+  private usualHead(event: EventBlock): void {
+    const { text } = this;
+    const start = this.pos;
+    if (!text.startsWith(USUAL_NAME, start)) return;
+    const nameStart = start + USUAL_NAME.length;
+    const nameEnd = text.indexOf('"', nameStart);
+    if (!text.startsWith(USUAL_ID, nameEnd)) return;
+    const name = text.slice(nameStart, nameEnd);
+    if (name.includes("\\") || name.includes("\n") || name.includes("\0")) return;
+    const idStart = nameEnd + USUAL_ID.length;
+    const idEnd = plainDigits(text, idStart);
+    if (!text.startsWith(USUAL_STREAM_ID, idEnd)) return;
+    const streamIdStart = idEnd + USUAL_STREAM_ID.length;
+    const streamIdEnd = plainDigits(text, streamIdStart);
+    if (text.charCodeAt(streamIdEnd) !== SEMICOLON) return;
+    event.record.name = name;
+    event.record.id = Number(text.slice(idStart, idEnd));
+    event.hasId = true;
+    event.streamId = Number(text.slice(streamIdStart, streamIdEnd));
+    this.pos = streamIdEnd + 1;
   }
 
   private eventAttribute(event: EventBlock, name: string, at: number): boolean {
+    const { record } = event;
     switch (name) {
       case "name":
-        this.once(event.name, name, at);
-        event.name = this.valueText();
+        this.once(record.name, name, at);
+        record.name = this.valueText();
         return true;
       case "id":
-        this.once(event.id, name, at);
-        event.id = this.valueId();
+        this.once(event.hasId || undefined, name, at);
+        record.id = this.valueId();
+        event.hasId = true;
         return true;
       case "stream_id":
         this.once(event.streamId, name, at);
         event.streamId = this.valueId();
         return true;
       case "loglevel":
-        this.once(event.logLevel, name, at);
-        event.logLevel = this.valueInRange(-MAX_LENGTH, MAX_LENGTH, "a log level");
+        this.once(record.logLevel, name, at);
+        record.logLevel = this.valueInRange(-MAX_LENGTH, MAX_LENGTH, "a log level");
         return true;
       case "model.emf.uri":
-        this.once(event.emfUri, name, at);
-        event.emfUri = this.emfUri();
+        this.once(record.emfUri, name, at);
+        record.emfUri = this.emfUri();
         return true;
       case "context":
-        this.refuseSecond(event.context, name, at);
-        event.context = this.scopeStruct();
+        this.refuseSecond(record.specificContext, name, at);
+        record.specificContext = this.scopeStruct();
         return true;
       case "fields":
-        this.refuseSecond(event.fields, name, at);
-        event.fields = this.fieldsStruct();
+        this.refuseSecond(record.payload, name, at);
+        this.expectAssignment();
+        this.skip();
+        record.payload = this.fieldsStruct();
         return true;
     }
     return false;
@@ -371,13 +413,11 @@ export class TsdlParser extends TsdlTypes {
   }
 
   /**
-   * Takes `:=` and a structure, like `scopeStruct`. Half of LTTng's events have the same fields as another
+   * Takes a structure that is next, like `structHere`. Half of LTTng's events have the same fields as another
    * one (system calls' exits: `_ret`), and LTTng ends them all by the same line: so the text up to that line
    * is remembered, unless what it means depends on declarations around it.
    */
   private fieldsStruct(): StructClass {
-    this.expectAssignment();
-    this.skip();
     const start = this.pos;
     // Not searched again before the last one found: the whole text is searched once at most.
     if (this.fieldsEnd < start) {
@@ -418,6 +458,15 @@ export class TsdlParser extends TsdlTypes {
     this.pos = start + last + 1;
     return line.slice(1, last);
   }
+}
+
+/** The end of the decimal digits at `start`: `start` itself if they are not a plain number of up to 15. */
+function plainDigits(text: string, start: number): number {
+  let end = start;
+  let code = text.charCodeAt(end);
+  while (code >= 48 && code <= 57) code = text.charCodeAt(++end);
+  const isPlain = end - start === 1 || (end - start <= 15 && text.charCodeAt(start) !== 48);
+  return isPlain ? end : start;
 }
 
 /** Sets the offset so that 0 <= cycles < frequency. */

@@ -223,6 +223,14 @@ export class TsdlTypes extends TsdlAttributes {
     return this.namedType(word, start);
   }
 
+  /** Takes a type at `pos`, exactly, by a short cut if it is laid out as LTTng does. */
+  private memberType(): FieldClass {
+    const start = this.pos;
+    if (!this.text.startsWith("integer {", start)) return this.typeSpecifier();
+    this.pos += 7;
+    return this.integerBlock(start);
+  }
+
   /** Takes `integer { ... }` after its keyword. */
   private integerBlock(start: number): FixedIntClass {
     const end = this.text.indexOf("}", start);
@@ -312,7 +320,7 @@ export class TsdlTypes extends TsdlAttributes {
   private memberDeclaration(members: StructMember[], names: Set<string>): void {
     if (this.typeDeclaration()) return;
     this.lastDeclared = undefined;
-    const fieldClass = this.typeSpecifier();
+    const fieldClass = this.memberType();
     // `struct NAME { ... };` only declares a name.
     if (this.skip() === SEMICOLON && fieldClass === this.lastDeclared) {
       this.pos++;
