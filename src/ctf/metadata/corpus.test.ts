@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { readMetadata } from "./index.js";
 
-const TRACES = "/work/main/.cache/traces";
+/** From `build/src/ctf/metadata`, where this runs. */
+const TRACES = fileURLToPath(new URL("../../../../.cache/traces", import.meta.url));
 const skip = existsSync(TRACES) ? false : `no traces in ${TRACES}`;
 
 function read(trace: string) {

@@ -104,12 +104,10 @@ function readPacketHeader(
       throw new DataError(file, at + offset, `found ${what} ${bytes[at + offset]}, expected 0 (none)`);
     }
   }
-  if (at > 0) {
+  if (!hasSameUuid(bytes, at)) {
     const first = formatUuid(bytes, AT_UUID);
     const here = formatUuid(bytes, at + AT_UUID);
-    if (here !== first) {
-      throw new DataError(file, at + AT_UUID, `found UUID ${here}, expected ${first} as in the first packet`);
-    }
+    throw new DataError(file, at + AT_UUID, `found UUID ${here}, expected ${first} as in the first packet`);
   }
   const contentBits = view.getUint32(at + AT_CONTENT_SIZE, littleEndian);
   const packetBits = view.getUint32(at + AT_PACKET_SIZE, littleEndian);
@@ -117,6 +115,13 @@ function readPacketHeader(
   return { contentBytes: contentBits / 8, packetBytes: packetBits / 8 };
 }
 
+/** Whether the packet at `at` has the UUID of the first one. */
+function hasSameUuid(bytes: Uint8Array, at: number): boolean {
+  for (let i = AT_UUID; i < AT_UUID + 16; i++) if (bytes[at + i] !== bytes[i]) return false;
+  return true;
+}
+
+/** What LTTng's headers have room for, but no tracer does. */
 const NEVER_SET: readonly (readonly [number, string])[] = [
   [AT_COMPRESSION, "compression scheme"],
   [AT_ENCRYPTION, "encryption scheme"],
