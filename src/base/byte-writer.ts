@@ -81,12 +81,6 @@ export function writeNineDigits(u8: Uint8Array, at: number, value: number): void
   u8[at + 8] = 48 + (d - e * 10);
 }
 
-/** Writes two digits of 0 <= value < 100. */
-export function writeTwoDigits(u8: Uint8Array, at: number, value: number): void {
-  u8[at] = pairs[2 * value]!;
-  u8[at + 1] = pairs[2 * value + 1]!;
-}
-
 /** Writes an int32 in decimal. */
 export function writeSigned32(u8: Uint8Array, at: number, value: number): number {
   if (value >= 0) return writeDecimal32(u8, at, value);

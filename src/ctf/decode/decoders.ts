@@ -214,25 +214,27 @@ export function recordAlignment(stream: DataStreamClass): number {
 /** Decoder of an event record's header: sets `id` and moves the clock. */
 export function headerDecoder(stream: DataStreamClass, generate: boolean): Decoder {
   const header = stream.eventRecordHeader;
+  // Without an id in the header there can be only one class.
+  const only = stream.eventRecordClasses.size === 1 ? [...stream.eventRecordClasses.keys()][0]! : -1;
   if (!header) {
     return (state, at) => {
-      state.id = -1;
+      state.id = only;
       return at;
     };
   }
-  if (!generate) return interpretHeader(header);
+  if (!generate) return interpretHeader(header, only);
   const g = new Generator(headerSlots(stream));
   if (recordAlignment(stream) >= 8) {
     g.line("p = (at + 7) >>> 3;");
     g.begin(8);
   } else g.begin(1);
-  g.line("s.id = -1;");
+  g.line(`s.id = ${only};`);
   g.walk(header, new HeaderAction(g));
   g.finish();
   return compile(g, [], []) as Decoder;
 }
 
-function interpretHeader(header: StructClass): Decoder {
+function interpretHeader(header: StructClass, only: number): Decoder {
   let interpreter: Interpreter | undefined;
   let current: DecodeState | undefined;
   return (state, at) => {
@@ -244,7 +246,7 @@ function interpretHeader(header: StructClass): Decoder {
         if (fc.roles.includes("default-clock-timestamp")) state.updateClock(lo, hi >>> 0, size);
       };
     }
-    state.id = -1;
+    state.id = only;
     return interpreter.read(header, at, () => {});
   };
 }

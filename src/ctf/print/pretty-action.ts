@@ -2,7 +2,7 @@
  * Generated printing in the format of babeltrace2's `sink.text.pretty`.
  */
 
-import type { Action, Generator, IntSource } from "../decode/generator.js";
+import type { Action, IntSource } from "../decode/generator.js";
 import { LabelCache } from "../decode/labels.js";
 import { codeUnitSize } from "../decode/state.js";
 import type { FieldClass, FixedIntClass, FloatClass, StructClass, VarIntClass } from "../metadata/types.js";
@@ -15,12 +15,8 @@ export function enumPrefix(labels: readonly string[]): string {
 }
 
 export class PrettyAction extends WritingAction {
-  constructor(
-    g: Generator,
-    private readonly names: boolean,
-  ) {
-    super(g);
-  }
+  /** Whether field names are written. */
+  names = true;
 
   protected memberBegin(name: string, first: boolean): void {
     this.literal(first ? " " : ", ");

@@ -110,8 +110,8 @@ export function readPacketHeader(
   };
   const read = (tree: StructClass, at: number): number =>
     interpreter.read(tree, at, (raw) => {
+      // A UUID other than the metadata's is let pass, as babeltrace2 does.
       if (tree === header.stream?.packetContext) header.context = raw as readonly RawValue[];
-      else wrong ??= checkUuid(trace, tree, raw as readonly RawValue[]);
     });
   let at = 0;
   state.slots.fill(Number.NEGATIVE_INFINITY);
@@ -135,23 +135,6 @@ export function readPacketHeader(
   }
   header.headerBits = at;
   return header;
-}
-
-function checkUuid(trace: TraceClass, tree: StructClass, raw: readonly RawValue[]): HeaderFault | undefined {
-  if (trace.uuid === undefined) return undefined;
-  for (let i = 0; i < tree.members.length; i++) {
-    const { fieldClass } = tree.members[i]!;
-    const isUuid =
-      (fieldClass.type === "static-array" || fieldClass.type === "static-blob") &&
-      fieldClass.roles.includes("metadata-stream-uuid");
-    if (!isUuid) continue;
-    const bytes = raw[i] instanceof Uint8Array ? (raw[i] as Uint8Array) : Uint8Array.from(raw[i] as number[]);
-    const hex = Buffer.from(bytes).toString("hex");
-    if (hex !== trace.uuid.replaceAll("-", "").toLowerCase()) {
-      return { at: 0, reason: `packet of the trace with UUID ${hex}, expected ${trace.uuid}` };
-    }
-  }
-  return undefined;
 }
 
 /**

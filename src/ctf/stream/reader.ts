@@ -53,6 +53,8 @@ export class DataStreamReader extends DecodeState {
   ns = 0.5;
   /** Nanoseconds from the experiment's origin to the stream's: a whole number of seconds. */
   baseNs = 0.5;
+  /** Unix seconds of the stream's origin. */
+  readonly originSecond: number;
   cpu = -1;
   /** Index among the experiment's streams, and its host's index. */
   index = 0;
@@ -100,6 +102,7 @@ export class DataStreamReader extends DecodeState {
     this.originLo = Number(stream.originCycles & 0xffffffffn);
     this.setClock(0n);
     this.slots = new Array(stream.trace.class.slotCount).fill(Number.NEGATIVE_INFINITY);
+    this.originSecond = Number(stream.originSeconds);
     this.#packet = firstPacket - 1;
     this.#lastPacket = lastPacket;
     this.#hasClock = stream.clock !== undefined;
@@ -179,13 +182,10 @@ export class DataStreamReader extends DecodeState {
 
   /** The current record's decoder answered `answer` (or does not exist): tries again with more data. */
   #slowDecode(answer: number): number {
-    const event = this.stream.class.eventRecordClasses.get(this.id) ?? this.#onlyEvent();
+    const event = this.stream.class.eventRecordClasses.get(this.id);
     if (!event) {
       const known = this.stream.class.eventRecordClasses.size;
-      this.#fault(
-        this.#record,
-        `event record class id ${this.id}, expected one of the ${known} in the metadata`,
-      );
+      this.#fault(this.#record, `event record class id ${this.id}, expected one of the ${known} in the metadata`);
       return FAULT;
     }
     const table = this.#skipping ? this.plan.skippers : this.plan.decoders;
@@ -193,7 +193,7 @@ export class DataStreamReader extends DecodeState {
     if (decode === undefined) {
       decode = this.#skipping ? this.plan.skipper(event) : this.plan.decoder(event);
       // Ids are the trace's own numbers: a huge one must not make a huge table.
-      if (this.id >= 0 && this.id < 1 << 20) table[this.id] = decode;
+      if (this.id < 1 << 20) table[this.id] = decode;
       answer = decode(this, this.#record);
     }
     const cycles = this.cycles;
@@ -212,14 +212,6 @@ export class DataStreamReader extends DecodeState {
     }
     if (answer === FAULT) this.#fault(this.fault!.at, this.fault!.reason);
     return answer;
-  }
-
-  #onlyEvent(): EventRecordClass | undefined {
-    const { eventRecordClasses } = this.stream.class;
-    if (this.id !== -1 || eventRecordClasses.size !== 1) return undefined;
-    const [only] = eventRecordClasses.values();
-    this.id = only!.id;
-    return only;
   }
 
   /** No header could be decoded at `at`: the window's or the packet's end, or wrong data. */

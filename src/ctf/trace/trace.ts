@@ -298,21 +298,14 @@ function indexFromPackets(trace: Trace, file: StreamFile, add: AddPacket): void 
 }
 
 /**
- * Where the next packet begins after a damaged one: the next place with the packet magic number (and the
- * trace's UUID if headers have it), or -1. Without a magic number there is nothing to look for.
+ * Where the next packet begins after a damaged one: the next place with the packet magic number, or -1. Without a magic number there is nothing to look for.
  */
 function findPacket(traceClass: TraceClass, fd: number, from: number, size: number): number {
   const first = traceClass.packetHeader?.members[0]?.fieldClass;
   if (first?.type !== "int" || !first.roles.includes("packet-magic-number") || first.size !== 32) return -1;
-  const second = traceClass.packetHeader!.members[1]?.fieldClass;
-  const hasUuid =
-    (second?.type === "static-array" || second?.type === "static-blob") &&
-    second.roles.includes("metadata-stream-uuid") &&
-    traceClass.uuid !== undefined;
-  const pattern = Buffer.alloc(hasUuid ? 20 : 4);
+  const pattern = Buffer.alloc(4);
   if (first.byteOrder === "be") pattern.writeUInt32BE(packetMagic);
   else pattern.writeUInt32LE(packetMagic);
-  if (hasUuid) pattern.write(traceClass.uuid!.replaceAll("-", ""), 4, "hex");
   const buffer = Buffer.alloc(1 << 20);
   for (let at = from; at < size; ) {
     const got = readSync(fd, buffer, 0, buffer.length, at);

@@ -1,0 +1,128 @@
+/**
+ * Command-line options: declared as data, long names may be shortened to an unambiguous prefix.
+ */
+import { UsageError } from "../base/errors.js";
+
+export interface OptionSpec {
+  /** Long name, without dashes. */
+  readonly name: string;
+  readonly short?: string;
+  /** Name of the value in the help text; absent: a switch. */
+  readonly value?: string;
+  /** May be given several times. */
+  readonly many?: boolean;
+  readonly help: string;
+}
+
+export interface CommandSpec {
+  readonly name: string;
+  /** What comes after the options. */
+  readonly operands: string;
+  readonly summary: string;
+  readonly options: readonly OptionSpec[];
+  /** Further text at the end of the help. */
+  readonly notes?: string;
+}
+
+export class ParsedArguments {
+  readonly operands: string[] = [];
+  readonly #values = new Map<string, string[]>();
+
+  add(name: string, value: string): void {
+    const values = this.#values.get(name);
+    if (values) values.push(value);
+    else this.#values.set(name, [value]);
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** The last value given. */
+  get(name: string): string | undefined {
+    return this.#values.get(name)?.at(-1);
+  }
+
+  all(name: string): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+}
+
+const helpOption: OptionSpec = { name: "help", short: "h", help: "show this help" };
+
+/** Parses arguments after the command's name. Throws `UsageError`. */
+export function parseArguments(spec: CommandSpec, args: readonly string[]): ParsedArguments {
+  const parsed = new ParsedArguments();
+  const options = [...spec.options, helpOption];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") {
+      parsed.operands.push(...args.slice(i + 1));
+      break;
+    }
+    if (!arg.startsWith("-") || arg === "-") {
+      parsed.operands.push(arg);
+      continue;
+    }
+    let option: OptionSpec;
+    let attached: string | undefined;
+    if (arg.startsWith("--")) {
+      const equals = arg.indexOf("=");
+      option = findLong(spec, options, equals < 0 ? arg.slice(2) : arg.slice(2, equals));
+      attached = equals < 0 ? undefined : arg.slice(equals + 1);
+    } else {
+      const found = options.find((candidate) => candidate.short === arg[1]);
+      if (!found)
+        throw new UsageError(`${spec.name}: no option -${arg[1]}; see periscope ${spec.name} --help`);
+      option = found;
+      attached = arg.length > 2 ? arg.slice(2) : undefined;
+      if (found.value === undefined && attached !== undefined) {
+        throw new UsageError(`${spec.name}: ${arg}: give one-letter options apart`);
+      }
+    }
+    if (option.value === undefined) {
+      if (attached !== undefined) throw new UsageError(`${spec.name}: --${option.name} takes no value`);
+      parsed.add(option.name, "");
+      continue;
+    }
+    const value = attached ?? args[++i];
+    if (value === undefined)
+      throw new UsageError(`${spec.name}: --${option.name} needs a value: ${option.value}`);
+    if (!option.many && parsed.has(option.name))
+      throw new UsageError(`${spec.name}: --${option.name} given twice`);
+    parsed.add(option.name, value);
+  }
+  return parsed;
+}
+
+function findLong(spec: CommandSpec, options: readonly OptionSpec[], name: string): OptionSpec {
+  const exact = options.find((option) => option.name === name);
+  if (exact) return exact;
+  const candidates = options.filter((option) => option.name.startsWith(name));
+  if (candidates.length === 1) return candidates[0]!;
+  const see = `see periscope ${spec.name} --help`;
+  if (candidates.length === 0) throw new UsageError(`${spec.name}: no option --${name}; ${see}`);
+  const names = candidates.map((option) => `--${option.name}`).join(", ");
+  throw new UsageError(`${spec.name}: --${name} may be ${names}; ${see}`);
+}
+
+export function helpText(spec: CommandSpec): string {
+  const rows = [...spec.options, helpOption].map((option) => {
+    const short = option.short ? `-${option.short}, ` : "    ";
+    return [`  ${short}--${option.name}${option.value ? ` ${option.value}` : ""}`, option.help] as const;
+  });
+  const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)) + 2);
+  const lines = rows.map(([left, right]) =>
+    left.length < width ? left.padEnd(width) + right : `${left}\n${" ".repeat(width)}${right}`,
+  );
+  return [
+    `Usage: periscope ${spec.name} [OPTION...] ${spec.operands}`,
+    "",
+    spec.summary,
+    "",
+    "Options:",
+    ...lines,
+    ...(spec.notes ? ["", spec.notes] : []),
+    "",
+  ].join("\n");
+}
