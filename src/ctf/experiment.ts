@@ -29,8 +29,19 @@ export interface ExperimentRun {
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
 
+/** What was read of one stream. */
+export interface StreamResult {
+  readonly stream: DataStream;
+  readonly eventRecords: number;
+  /** Times of the first and last event record read, `ns`; NaN if there was none. */
+  readonly firstNs: number;
+  readonly lastNs: number;
+  readonly cpu: number;
+}
+
 export interface ExperimentResult {
   readonly eventRecords: number;
+  readonly streams: readonly StreamResult[];
   readonly problems: readonly Problem[];
   /** Packets of which event records were lost to wrong data. */
   readonly lostPackets: number;
@@ -148,7 +159,14 @@ export class Experiment {
         if (!known) problems.push(problem);
       }
     }
-    return { eventRecords, problems, lostPackets };
+    const streams = readers.map((reader) => ({
+      stream: reader.stream,
+      eventRecords: reader.records,
+      firstNs: reader.records > 0 ? reader.firstNs : Number.NaN,
+      lastNs: reader.records > 0 ? reader.ns : Number.NaN,
+      cpu: reader.cpu,
+    }));
+    return { eventRecords, streams, problems, lostPackets };
   }
 
   /** Packets that may have records in the range. */

@@ -102,8 +102,14 @@ export function headerSlots(stream: DataStreamClass): Set<number> {
   let slots = headerSlotSets.get(stream);
   if (!slots) {
     slots = new Set();
+    // Event record classes of equal text share one tree.
+    const seen = new Set<FieldClass>();
     for (const event of stream.eventRecordClasses.values()) {
-      for (const { tree } of recordTrees(stream, event)) collectHeaderSlots(tree, slots);
+      for (const { tree } of recordTrees(stream, event)) {
+        if (seen.has(tree)) continue;
+        seen.add(tree);
+        collectHeaderSlots(tree, slots);
+      }
     }
     headerSlotSets.set(stream, slots);
   }

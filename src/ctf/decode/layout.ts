@@ -91,21 +91,26 @@ function computeMinimumSize(fc: FieldClass): number {
   }
 }
 
-/** The largest alignment (bits) in a tree. */
-export function largestAlignment(fc: FieldClass | undefined): number {
-  if (!fc) return 8;
+/** Whether any field of a tree has an alignment of more than `bits`. `seen`: trees already looked at. */
+export function alignsBeyond(fc: FieldClass | undefined, bits: number, seen: Set<FieldClass>): boolean {
+  if (fc === undefined || seen.has(fc)) return false;
+  if (fc.align > bits) return true;
   switch (fc.type) {
     case "struct":
-      return fc.members.reduce((most, m) => Math.max(most, largestAlignment(m.fieldClass)), fc.align);
+      seen.add(fc);
+      for (const member of fc.members) if (alignsBeyond(member.fieldClass, bits, seen)) return true;
+      return false;
     case "static-array":
     case "dynamic-array":
-      return Math.max(fc.align, largestAlignment(fc.element));
+      return alignsBeyond(fc.element, bits, seen);
     case "optional":
-      return Math.max(fc.align, largestAlignment(fc.fieldClass));
+      return alignsBeyond(fc.fieldClass, bits, seen);
     case "variant":
-      return fc.options.reduce((most, o) => Math.max(most, largestAlignment(o.fieldClass)), fc.align);
+      seen.add(fc);
+      for (const option of fc.options) if (alignsBeyond(option.fieldClass, bits, seen)) return true;
+      return false;
     default:
-      return fc.align;
+      return false;
   }
 }
 

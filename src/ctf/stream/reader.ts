@@ -64,6 +64,8 @@ export class DataStreamReader extends DecodeState {
   /** The packet context's fields, by name. */
   packetFields: ReadonlyMap<string, unknown> = new Map();
   records = 0;
+  /** `ns` of the first record. */
+  firstNs = Number.NaN;
   doneBytes = 0;
   readonly problems: Problem[] = [];
   lostPackets = 0;
@@ -121,7 +123,9 @@ export class DataStreamReader extends DecodeState {
 
   /** Moves to the first record. False: there is none. */
   start(): boolean {
-    return this.#nextPacket();
+    const more = this.#nextPacket();
+    if (more) this.firstNs = this.ns;
+    return more;
   }
 
   /** Records before the range are passed over with the skipping decoders. */
@@ -185,7 +189,10 @@ export class DataStreamReader extends DecodeState {
     const event = this.stream.class.eventRecordClasses.get(this.id);
     if (!event) {
       const known = this.stream.class.eventRecordClasses.size;
-      this.#fault(this.#record, `event record class id ${this.id}, expected one of the ${known} in the metadata`);
+      this.#fault(
+        this.#record,
+        `event record class id ${this.id}, expected one of the ${known} in the metadata`,
+      );
       return FAULT;
     }
     const table = this.#skipping ? this.plan.skippers : this.plan.decoders;

@@ -7,10 +7,10 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { DataError, MetadataError, PeriscopeError } from "../../base/errors.js";
-import { largestAlignment } from "../decode/layout.js";
+import { alignsBeyond } from "../decode/layout.js";
 import { DecodeState, MORE } from "../decode/state.js";
 import { readMetadata } from "../metadata/index.js";
-import type { DataStreamClass, TraceClass } from "../metadata/types.js";
+import type { DataStreamClass, FieldClass, TraceClass } from "../metadata/types.js";
 import { readLttngIndex } from "../stream/lttng-index.js";
 import { packetMagic, packetSizes, readPacketHeader } from "../stream/packet-header.js";
 import { PacketIndex } from "../stream/packet-index.js";
@@ -100,6 +100,26 @@ function traceName(traceClass: TraceClass, found: FoundTrace): string {
   return host === "" ? found.relative : `${host}/${found.relative}`;
 }
 
+/** The usual step is a memory page; larger alignments than that are possible but nobody has seen one. */
+function windowStep(traceClass: TraceClass): number {
+  let step = 4096;
+  const seen = new Set<FieldClass>();
+  for (const stream of traceClass.dataStreamClasses.values()) {
+    const trees: (FieldClass | undefined)[] = [
+      stream.packetContext,
+      stream.eventRecordHeader,
+      stream.commonContext,
+    ];
+    for (const event of stream.eventRecordClasses.values()) trees.push(event.specificContext, event.payload);
+    for (const tree of trees) {
+      if (!alignsBeyond(tree, step * 8, seen)) continue;
+      do step *= 2;
+      while (alignsBeyond(tree, step * 8, new Set()));
+    }
+  }
+  return step;
+}
+
 interface RawPacket {
   file: StreamFile;
   offset: number;
@@ -112,15 +132,6 @@ interface RawPacket {
 }
 
 function buildTrace(paths: string[], name: string, traceClass: TraceClass): Trace {
-  let step = 8;
-  for (const stream of traceClass.dataStreamClasses.values()) {
-    for (const tree of [stream.packetContext, stream.eventRecordHeader, stream.commonContext]) {
-      step = Math.max(step, largestAlignment(tree) / 8);
-    }
-    for (const event of stream.eventRecordClasses.values()) {
-      step = Math.max(step, largestAlignment(event.specificContext) / 8, largestAlignment(event.payload) / 8);
-    }
-  }
   const trace: Trace = {
     paths,
     name,
@@ -128,7 +139,7 @@ function buildTrace(paths: string[], name: string, traceClass: TraceClass): Trac
     streams: [],
     problems: [],
     duplicatePackets: 0,
-    windowStep: step,
+    windowStep: windowStep(traceClass),
   };
   const groups = new Map<
     string,
