@@ -110,8 +110,11 @@ export class Experiment {
     return { beginNs, endNs };
   }
 
-  /** Reads everything (in the range) once. `decoders` is asked once per stream class. */
-  run(decoders: (stream: DataStream) => ClassDecoders, options: ExperimentRun = {}): ExperimentResult {
+  /** Readers of all streams, for the packets that may have records in the range. */
+  readers(
+    decoders: (stream: DataStream) => ClassDecoders,
+    range: { beginNs?: number; endNs?: number } = {},
+  ): { readers: DataStreamReader[]; totalBytes: number } {
     const plans = new Map<unknown, StreamPlan>();
     const size = windowSize(this.streams.length);
     let totalBytes = 0;
@@ -121,13 +124,19 @@ export class Experiment {
         plan = withTables(decoders(stream), stream);
         plans.set(stream.class, plan);
       }
-      const range = this.#packetRange(stream, options.beginNs, options.endNs);
-      for (let i = range.first; i < range.last; i++) totalBytes += stream.packets.totalBytes[i]!;
-      const reader = new DataStreamReader(stream, plan, size, range.first, range.last);
+      const packets = this.#packetRange(stream, range.beginNs, range.endNs);
+      for (let i = packets.first; i < packets.last; i++) totalBytes += stream.packets.totalBytes[i]!;
+      const reader = new DataStreamReader(stream, plan, size, packets.first, packets.last);
       reader.index = index;
       reader.baseNs = this.baseNs(stream);
       return reader;
     });
+    return { readers, totalBytes };
+  }
+
+  /** Reads everything (in the range) once. `decoders` is asked once per stream class. */
+  run(decoders: (stream: DataStream) => ClassDecoders, options: ExperimentRun = {}): ExperimentResult {
+    const { readers, totalBytes } = this.readers(decoders, options);
     const progress = (): void => {
       let done = 0;
       let records = 0;
@@ -144,6 +153,11 @@ export class Experiment {
       onDiscarded: options.onDiscarded,
       onTurn: options.onProgress ? progress : undefined,
     });
+    return this.result(readers);
+  }
+
+  /** What readers have read. */
+  result(readers: readonly DataStreamReader[]): ExperimentResult {
     let eventRecords = 0;
     let lostPackets = 0;
     const problems: Problem[] = [];

@@ -47,62 +47,100 @@ function before(a: DataStreamReader, b: DataStreamReader): boolean {
 
 /** Runs the readers to the end of the range. Their `index` is their rank. */
 export function mergeStreams(readers: readonly DataStreamReader[], options: MergeOptions = {}): void {
-  const beginNs = options.beginNs ?? Number.NEGATIVE_INFINITY;
-  const pastEnd = (options.endNs ?? Number.POSITIVE_INFINITY) + 1;
-  const tell = (reader: DataStreamReader): void => {
-    for (const discarded of reader.discarded) options.onDiscarded?.(reader, discarded);
-    reader.discarded.length = 0;
-  };
-  const heap: DataStreamReader[] = [];
-  for (const reader of readers) {
-    let more = reader.start();
-    if (beginNs > Number.NEGATIVE_INFINITY) {
-      reader.skipping = true;
-      while (more && reader.ns < beginNs) {
-        reader.discarded.length = 0;
-        more = reader.consume(beginNs);
-      }
-      reader.skipping = false;
-      reader.records = 0;
-    }
-    if (options.anyOrder) {
-      while (more && reader.ns < pastEnd) {
-        tell(reader);
-        more = reader.consume(pastEnd);
-        options.onTurn?.();
-      }
-      more = false;
-    }
-    if (more) {
-      heap.push(reader);
-      siftUp(heap, heap.length - 1);
-    } else {
-      tell(reader);
-      reader.close();
+  const merge = new Merge(readers, options);
+  if (options.anyOrder) merge.oneByOne();
+  else {
+    for (let turn = 1; merge.turn(Number.POSITIVE_INFINITY); turn++) {
+      if ((turn & 0x3fff) === 0) options.onTurn?.();
     }
   }
-  let turn = 0;
-  while (heap.length > 0) {
-    const top = heap[0]!;
-    if (!(top.ns < pastEnd)) break;
-    if (top.discarded.length > 0) tell(top);
+  merge.close();
+}
+
+/** A merge that can be stopped after any turn. */
+export class Merge {
+  readonly #heap: DataStreamReader[] = [];
+  readonly #pastEnd: number;
+  #started = false;
+
+  constructor(
+    private readonly readers: readonly DataStreamReader[],
+    private readonly options: MergeOptions = {},
+  ) {
+    this.#pastEnd = (options.endNs ?? Number.POSITIVE_INFINITY) + 1;
+  }
+
+  /** Lets the earliest reader go on as far as the next one's time, at most `budget` records. False: the end. */
+  turn(budget: number): boolean {
+    if (!this.#started) this.#start();
+    const heap = this.#heap;
+    const pastEnd = this.#pastEnd;
+    const top = heap[0];
+    if (top === undefined || !(top.ns < pastEnd)) return false;
+    if (top.discarded.length > 0) this.#tell(top);
     let limit = pastEnd;
     if (heap.length > 1) {
       let next = heap[1]!;
       if (heap.length > 2 && before(heap[2]!, next)) next = heap[2]!;
       if (next.ns < limit) limit = next.ns;
     }
-    if (!top.consume(limit)) {
-      tell(top);
-      top.close();
+    if (!top.consume(limit, budget)) {
+      this.#tell(top);
       const last = heap.pop()!;
-      if (heap.length === 0) break;
+      if (heap.length === 0) return false;
       if (last !== top) heap[0] = last;
     }
     siftDown(heap);
-    if ((++turn & 0x3fff) === 0) options.onTurn?.();
+    return true;
   }
-  for (const reader of readers) reader.close();
+
+  /** All readers to their ends, one after the other. */
+  oneByOne(): void {
+    for (const reader of this.readers) {
+      let more = this.#begin(reader);
+      while (more && reader.ns < this.#pastEnd) {
+        this.#tell(reader);
+        more = reader.consume(this.#pastEnd, Number.POSITIVE_INFINITY);
+        this.options.onTurn?.();
+      }
+      this.#tell(reader);
+      reader.close();
+    }
+  }
+
+  close(): void {
+    for (const reader of this.readers) reader.close();
+  }
+
+  #start(): void {
+    this.#started = true;
+    for (const reader of this.readers) {
+      if (this.#begin(reader)) {
+        this.#heap.push(reader);
+        siftUp(this.#heap, this.#heap.length - 1);
+      } else this.#tell(reader);
+    }
+  }
+
+  /** Moves a reader to its first record of the range. */
+  #begin(reader: DataStreamReader): boolean {
+    const beginNs = this.options.beginNs ?? Number.NEGATIVE_INFINITY;
+    let more = reader.start();
+    if (beginNs === Number.NEGATIVE_INFINITY) return more;
+    reader.skipping = true;
+    while (more && reader.ns < beginNs) {
+      reader.discarded.length = 0;
+      more = reader.consume(beginNs, Number.POSITIVE_INFINITY);
+    }
+    reader.skipping = false;
+    reader.records = 0;
+    return more;
+  }
+
+  #tell(reader: DataStreamReader): void {
+    for (const discarded of reader.discarded) this.options.onDiscarded?.(reader, discarded);
+    reader.discarded.length = 0;
+  }
 }
 
 function siftUp(heap: DataStreamReader[], at: number): void {

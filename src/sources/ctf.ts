@@ -11,7 +11,8 @@ import {
   type RecordTarget,
   recordDecoder,
 } from "../ctf/decode/record-decoder.js";
-import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
+import { type ClassDecoders, Experiment, type ExperimentResult } from "../ctf/experiment.js";
+import { Merge } from "../ctf/merge.js";
 import type { DataStreamClass, EventRecordClass } from "../ctf/metadata/types.js";
 import type { PacketHeader } from "../ctf/stream/packet-header.js";
 import type { DataStreamReader, Problem } from "../ctf/stream/reader.js";
@@ -134,6 +135,30 @@ export class CtfSource implements EventSource {
           });
         }),
     });
+    return this.#result(result);
+  }
+
+  /**
+   * The same as `run`, at the caller's pace: each step handles at most `budget` records (about) and tells
+   * whether there may be more. `end` closes the files and answers what `run` would.
+   */
+  steps(options: Pick<RunOptions, "beginNs" | "endNs"> = {}): {
+    step(budget: number): boolean;
+    end(): RunResult;
+  } {
+    const { experiment } = this;
+    const { readers } = experiment.readers((stream) => this.#decoders(stream), options);
+    const merge = new Merge(readers, { beginNs: options.beginNs, endNs: options.endNs });
+    return {
+      step: (budget) => merge.turn(budget),
+      end: () => {
+        merge.close();
+        return this.#result(experiment.result(readers));
+      },
+    };
+  }
+
+  #result(result: ExperimentResult): RunResult {
     return {
       eventRecords: result.eventRecords,
       problems: [...this.failures, ...result.problems.map(problemLine)],
@@ -187,7 +212,8 @@ function packetFields(_reader: DataStreamReader, header: PacketHeader): Map<stri
   return fields;
 }
 
-const scopePrefix = /^(payload|context|packet):/;
+/** A prefix without a name (`"payload:"`) means the whole scope. */
+const scopePrefix = /^(payload|specific|common|context|packet):/;
 
 /** Where an event record class has a requested field: the first of its names that exists, scopes in order. */
 function findField(classInfo: ClassInfo, request: FieldRequest): FieldTarget["source"] {
@@ -200,11 +226,10 @@ function findField(classInfo: ClassInfo, request: FieldRequest): FieldTarget["so
   for (const from of typeof request.from === "string" ? [request.from] : request.from) {
     const prefix = scopePrefix.exec(from)?.[1];
     const rest = prefix ? from.slice(prefix.length + 1) : from;
-    const path = rest.split(".");
+    const path = rest === "" ? [] : rest.split(".");
     for (const [scope, tree] of trees) {
-      if (prefix === "packet" || (prefix === "payload" && scope !== "payload")) continue;
-      if (prefix === "context" && scope === "payload") continue;
-      if (hasField(tree, path)) return { scope, path };
+      if (prefix === "context" ? scope === "payload" : prefix !== undefined && prefix !== scope) continue;
+      if (tree !== undefined && hasField(tree, path)) return { scope, path };
       // A field's own name may have dots.
       if (path.length > 1 && hasField(tree, [rest])) return { scope, path: [rest] };
     }

@@ -27,8 +27,8 @@ export interface FieldRequest {
   /**
    * Name of the field, or names in order of preference (tracer versions differ). Dots go into structures:
    * `"header.len"`. A plain name is looked up in the payload, then the event's specific context, then the
-   * common context, then the packet context. The prefixes `payload:`, `context:` (specific, then common)
-   * and `packet:` restrict it.
+   * common context, then the packet context. The prefixes `payload:`, `specific:`, `common:`,
+   * `context:` (specific, then common) and `packet:` restrict it; a prefix alone means the whole scope.
    */
   readonly from: string | readonly string[];
   readonly kind: FieldKind;

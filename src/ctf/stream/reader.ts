@@ -140,10 +140,10 @@ export class DataStreamReader extends DecodeState {
   }
 
   /**
-   * Handles the current record and those after it while their time is below `limit`; returns also when a new
-   * packet has begun (losses may be to be told). False: the stream has ended.
+   * Handles the current record and those after it while their time is below `limit`, at most `budget`; returns
+   * also when a new packet has begun (losses may be to be told). False: the stream has ended.
    */
-  consume(limit: number): boolean {
+  consume(limit: number, budget: number): boolean {
     const table = this.#skipping ? this.plan.skippers : this.plan.decoders;
     const header = this.plan.header;
     const hz1e9 = this.#hz1e9;
@@ -177,7 +177,7 @@ export class DataStreamReader extends DecodeState {
       const packet = this.#packet;
       more = this.#slowHeader(at);
       if (!more || packet !== this.#packet) break;
-    } while (this.ns < limit);
+    } while (this.ns < limit && records < budget);
     this.records += records;
     return more;
   }
