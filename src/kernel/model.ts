@@ -1,0 +1,165 @@
+/**
+ * The kernel model: subscribes to a source, keeps the state of every host and tells what happened.
+ *
+ *     const model = createKernelModel(source, { syscalls: true });
+ *     model.on.syscallEnd.push((thread, ns) => …);
+ *     model.run();
+ *
+ * Scheduling is always modelled, since everything else asks who runs; the other subsystems cost only when
+ * wanted. Hosts never share anything.
+ */
+
+import type { DiscardedInfo, EventSource, RunResult } from "../sources/source.js";
+import { attachBlock, type Disk } from "./block.js";
+import { createHooks, type Hooks } from "./hooks.js";
+import { attachIrq } from "./irq.js";
+import { attachMemory } from "./memory.js";
+import { type KernelNames, resolveNames } from "./names.js";
+import { attachNet, type NetInterface } from "./net.js";
+import { attachSched } from "./sched.js";
+import { type Cpu, Host, type Registry, RUNNING, UNKNOWN } from "./state.js";
+import { attachStatedump } from "./statedump.js";
+import { SyscallTable } from "./syscall-table.js";
+import { attachSyscalls } from "./syscalls.js";
+
+export interface ModelOptions {
+  readonly syscalls?: boolean;
+  readonly irq?: boolean;
+  readonly block?: boolean;
+  readonly net?: boolean;
+  readonly memory?: boolean;
+}
+
+/** Things begun before a hole in the trace whose end cannot be trusted, and so are not counted. */
+export interface Uncertain {
+  syscalls: number;
+  irqs: number;
+  blocks: number;
+  /** System call events on a CPU of which nobody knew who ran. */
+  unattributedSyscalls: number;
+}
+
+/** What the subsystems share. */
+export interface Context extends Registry {
+  readonly names: KernelNames;
+  readonly hosts: readonly Host[];
+  readonly on: Hooks;
+  readonly syscalls: SyscallTable;
+  readonly disks: Disk[];
+  readonly interfaces: NetInterface[];
+  /** CPU of a data stream, once seen. */
+  readonly streamCpu: (Cpu | undefined)[];
+  readonly uncertain: Uncertain;
+}
+
+export interface KernelModel extends Context {
+  readonly source: EventSource;
+  /** Reads the source once. `endNs` also bounds the reading; the state is always built from the first event record. */
+  run(options?: {
+    endNs?: number;
+    onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
+  }): RunResult;
+}
+
+export function createKernelModel(source: EventSource, options: ModelOptions = {}): KernelModel {
+  const { info } = source;
+  const registry: Registry = {
+    threads: [],
+    cpus: [],
+    files: [],
+    seen: { firstNs: Number.NaN, lastNs: Number.NaN },
+  };
+  const context: Context = {
+    ...registry,
+    names: resolveNames(info),
+    hosts: info.hosts.map((h, i) => new Host(i, h.name, registry)),
+    on: createHooks(),
+    syscalls: new SyscallTable(),
+    disks: [],
+    interfaces: [],
+    streamCpu: [],
+    uncertain: { syscalls: 0, irqs: 0, blocks: 0, unattributedSyscalls: 0 },
+  };
+  attachStatedump(source, context, options.syscalls === true);
+  if (options.irq) attachIrq(source, context);
+  attachSched(source, context);
+  if (options.syscalls) attachSyscalls(source, context);
+  if (options.block) attachBlock(source, context);
+  if (options.net) attachNet(source, context);
+  if (options.memory) attachMemory(source, context);
+
+  return {
+    ...context,
+    source,
+    run({ endNs, onProgress } = {}) {
+      const result = source.run({
+        endNs,
+        onProgress,
+        onDiscarded: (discarded) => lose(source, context, discarded),
+      });
+      finish(context, Math.min(endNs ?? Number.POSITIVE_INFINITY, context.seen.lastNs));
+      return result;
+    },
+  };
+}
+
+/** What still runs at the end ran until then. */
+function finish(context: Context, endNs: number): void {
+  for (const cpu of context.cpus) {
+    const { current, runBeginNs } = cpu;
+    if (current === undefined || !(runBeginNs < endNs)) continue;
+    for (const listener of context.on.runEnd) listener(current, cpu, runBeginNs, endNs);
+    cpu.runBeginNs = endNs;
+  }
+}
+
+/** The CPU of a stream: learnt from its event records, else from LTTng's file names (`channel0_3`). */
+function cpuOfStream(source: EventSource, context: Context, stream: number, ns: number): Cpu | undefined {
+  const seen = context.streamCpu[stream];
+  if (seen !== undefined) return seen;
+  const info = source.info.streams[stream];
+  const match = info === undefined ? null : /_(\d+)(?:_\d+)?$/.exec(info.path);
+  const host = info === undefined ? undefined : context.hosts[source.info.traces[info.trace]?.host ?? 0];
+  return match === null ? undefined : host?.cpu(Number(match[1]), ns);
+}
+
+/**
+ * A hole: what ran, which interrupt was handled and which calls were in flight is not known after it. Calls of
+ * threads that run on another CPU all through it are safe.
+ */
+function lose(source: EventSource, context: Context, info: DiscardedInfo): void {
+  const { beginNs, endNs } = info;
+  const trace = source.info.streams[info.stream]?.trace ?? 0;
+  if (source.info.traces[trace]?.domain === "ust") return;
+  const host = context.hosts[source.info.traces[trace]?.host ?? 0];
+  if (host === undefined) return;
+  const only = cpuOfStream(source, context, info.stream, beginNs);
+  const { on, uncertain } = context;
+  for (const cpu of host.cpus) {
+    if (cpu === undefined || (only !== undefined && cpu !== only)) continue;
+    if (cpu.current !== undefined && cpu.runBeginNs < beginNs) {
+      for (const listener of on.runEnd) listener(cpu.current, cpu, cpu.runBeginNs, beginNs);
+    }
+    if (cpu.current?.state === RUNNING) cpu.current.state = UNKNOWN;
+    cpu.current = undefined;
+    cpu.runBeginNs = Number.NaN;
+    cpu.knownSinceNs = Number.isNaN(endNs) ? Number.POSITIVE_INFINITY : endNs;
+    uncertain.irqs += cpu.irqDepth + (cpu.softirq >= 0 ? 1 : 0);
+    cpu.irqDepth = 0;
+    cpu.timerDepth = 0;
+    cpu.softirq = -1;
+    cpu.softirqRaiseNs.fill(Number.NaN);
+  }
+  for (const thread of host.living()) {
+    if (thread.state === RUNNING) continue;
+    if (thread.syscall !== undefined) {
+      thread.syscall = undefined;
+      uncertain.syscalls++;
+    }
+    if (!Number.isNaN(thread.blockedNs)) uncertain.blocks++;
+    thread.state = UNKNOWN;
+    thread.blockedNs = Number.NaN;
+    thread.runnableNs = Number.NaN;
+  }
+  for (const listener of on.lost) listener(host, only, beginNs, endNs, info.count, info.what);
+}

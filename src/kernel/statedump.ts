@@ -1,0 +1,77 @@
+/**
+ * The state dump: processes and descriptors that existed when tracing began.
+ *
+ * Since lttng-modules 2.12 a descriptor is dumped with the address of its file table instead of a pid; the
+ * process that has the same table is dumped before or after it. Dump and live events are interleaved: what a
+ * live event told stays.
+ */
+
+import type { EventSource } from "../sources/source.js";
+import { dumpedFile } from "./files.js";
+import type { Context } from "./model.js";
+import type { Descriptor } from "./state.js";
+
+interface FileTable {
+  fds: Map<number, Descriptor>;
+  owned: boolean;
+}
+
+export function attachStatedump(source: EventSource, model: Context, withFiles: boolean): void {
+  const { hosts, names } = model;
+  const tables: Map<number, FileTable>[] = hosts.map(() => new Map());
+
+  source.subscribe({
+    matches: names.is("dumpProcess"),
+    fields: {
+      tid: { from: "payload:tid", kind: "number" },
+      pid: { from: "payload:pid", kind: "number" },
+      name: { from: "payload:name", kind: "string" },
+      table: { from: "file_table_address", kind: "address" },
+    },
+    handle(r) {
+      if (r.tid === 0) return;
+      const host = hosts[r.host]!;
+      const thread = host.thread(r.tid);
+      if (thread.name === "") thread.name = r.name;
+      host.setPid(thread, r.pid);
+      if (Number.isNaN(r.table)) return;
+      const known = tables[r.host]!.get(r.table);
+      if (known === undefined) tables[r.host]!.set(r.table, { fds: thread.process.fds, owned: true });
+      else if (!known.owned) {
+        const { fds } = thread.process;
+        for (const [fd, d] of known.fds) {
+          const live = fds.get(fd);
+          if (live === undefined) fds.set(fd, d);
+          else if (live.file.name === "") live.file = d.file;
+        }
+        known.fds = fds;
+        known.owned = true;
+      }
+    },
+  });
+
+  if (!withFiles) return;
+  source.subscribe({
+    matches: names.is("dumpFile"),
+    fields: {
+      pid: { from: "payload:pid", kind: "number" },
+      table: { from: "file_table_address", kind: "address" },
+      fd: { from: "payload:fd", kind: "number" },
+      flags: { from: "payload:flags", kind: "number" },
+      name: { from: "filename", kind: "string" },
+    },
+    handle(r) {
+      const host = hosts[r.host]!;
+      if (Number.isNaN(r.table)) {
+        dumpedFile(host.thread(r.pid).process.fds, host, r.fd, r.flags, r.name);
+        return;
+      }
+      let table = tables[r.host]!.get(r.table);
+      if (table === undefined) {
+        table = { fds: new Map(), owned: false };
+        tables[r.host]!.set(r.table, table);
+      }
+      dumpedFile(table.fds, host, r.fd, r.flags, r.name);
+    },
+  });
+}
