@@ -9,7 +9,7 @@ export {
   type TraceSet,
 } from "./api/trace.js";
 export { DataError, MetadataError, PeriscopeError, UsageError } from "./base/errors.js";
-export type { ExperimentSummary, StreamSummary, TraceSummary } from "./ctf/trace/summary.js";
+export type { ExperimentSummary, StreamSummary, TraceSummary } from "./ctf/summary.js";
 export type {
   DiscardedInfo,
   EventInfo,

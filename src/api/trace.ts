@@ -7,7 +7,7 @@
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { globToRegExp } from "../base/glob.js";
 import { parseMoment } from "../base/moment.js";
-import { type ExperimentSummary, summarize } from "../ctf/trace/summary.js";
+import { type ExperimentSummary, summarize } from "../ctf/summary.js";
 import { type CtfSource, type CtfSourceOptions, openSource } from "../sources/ctf.js";
 import type {
   EventInfo,

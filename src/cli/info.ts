@@ -1,7 +1,7 @@
 /** `periscope info`: what is in a trace. */
 import { UsageError } from "../base/errors.js";
 import { Experiment } from "../ctf/experiment.js";
-import { summarize } from "../ctf/trace/summary.js";
+import { summarize } from "../ctf/summary.js";
 import { infoJson, infoText } from "../present/info-text.js";
 import { problemLine } from "../sources/ctf.js";
 import { type Command, reportProblems } from "./command.js";

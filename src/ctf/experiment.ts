@@ -6,10 +6,10 @@ import { mayGenerate } from "./decode/decoders.js";
 import type { Decoder } from "./decode/state.js";
 import { compareStreams, mergeStreams } from "./merge.js";
 import type { EventRecordClass } from "./metadata/types.js";
+import { cyclesToNs, nsToCycles } from "./stream/clock.js";
 import type { PacketHeader } from "./stream/packet-header.js";
 import { DataStreamReader, type Discarded, type Problem, type StreamPlan } from "./stream/reader.js";
 import type { DataStream } from "./stream/stream.js";
-import { cyclesToNs, nsToCycles } from "./trace/clock.js";
 import { type FailedTrace, openTraces, type Trace } from "./trace/trace.js";
 
 /** How to decode the event records of one stream class: made once per class, by whoever wants the records. */

@@ -1,6 +1,6 @@
 /** `info` as text and as JSON. */
 import { formatCount, formatDuration, formatSize, formatUtc } from "../base/format.js";
-import type { ExperimentSummary, StreamSummary, TraceSummary } from "../ctf/trace/summary.js";
+import type { ExperimentSummary, StreamSummary, TraceSummary } from "../ctf/summary.js";
 
 export interface InfoTextOptions {
   /** How many event names to list per trace. */

@@ -1,7 +1,8 @@
 /** Losses as babeltrace2 tells of them. */
+
+import { cyclesToNs } from "../stream/clock.js";
 import type { Discarded } from "../stream/reader.js";
 import type { DataStream } from "../stream/stream.js";
-import { cyclesToNs } from "../trace/clock.js";
 import { timeText } from "./time-text.js";
 
 /** One line, with line feed. */

@@ -9,19 +9,14 @@ import { closeSync, openSync, readSync } from "node:fs";
 import type { Decoder } from "../decode/state.js";
 import { DecodeState, FAULT, MORE } from "../decode/state.js";
 import type { EventRecordClass } from "../metadata/types.js";
-import { cyclesToNs } from "../trace/clock.js";
+import { cyclesToNs } from "./clock.js";
 import { type PacketHeader, packetSizes, readPacketHeader } from "./packet-header.js";
-import type { DataStream } from "./stream.js";
+import type { DataStream, Problem } from "./stream.js";
+
+export type { Problem };
 
 /** Largest event record that is read: bounds memory whatever a packet claims. */
 const largestWindow = 1 << 27;
-
-/** A part of a stream that could not be read. */
-export interface Problem {
-  readonly file: string;
-  readonly byteOffset: number;
-  readonly reason: string;
-}
 
 /** Event records or packets lost between two moments (cycles since the stream's origin; NaN: unknown). */
 export interface Discarded {

@@ -1,9 +1,30 @@
 /**
  * A data stream: packets of one stream class and instance, in order, in one or more files.
  */
-import type { ClockClass, DataStreamClass } from "../metadata/types.js";
-import type { Trace } from "../trace/trace.js";
+import type { ClockClass, DataStreamClass, TraceClass } from "../metadata/types.js";
 import type { PacketIndex } from "./packet-index.js";
+
+/** A part of a stream that could not be read. */
+export interface Problem {
+  readonly file: string;
+  readonly byteOffset: number;
+  readonly reason: string;
+}
+
+export interface Trace {
+  /** Directories; the first is the trace's name to people. */
+  readonly paths: readonly string[];
+  /** babeltrace2's name of it: host name and, if the trace was found below the given path, that path. */
+  readonly name: string;
+  readonly class: TraceClass;
+  readonly streams: DataStream[];
+  /** Packets and files that could not be used. */
+  readonly problems: Problem[];
+  /** Packets found twice (the same packet in two directories). */
+  duplicatePackets: number;
+  /** Bytes: every alignment in the trace divides it (windows of a packet begin at multiples of it). */
+  readonly windowStep: number;
+}
 
 export interface StreamFile {
   readonly path: string;

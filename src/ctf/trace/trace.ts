@@ -11,28 +11,14 @@ import { alignsBeyond } from "../decode/layout.js";
 import { DecodeState, MORE } from "../decode/state.js";
 import { readMetadata } from "../metadata/index.js";
 import type { DataStreamClass, FieldClass, TraceClass } from "../metadata/types.js";
+import { streamOrigin } from "../stream/clock.js";
 import { readLttngIndex } from "../stream/lttng-index.js";
 import { packetMagic, packetSizes, readPacketHeader } from "../stream/packet-header.js";
 import { PacketIndex } from "../stream/packet-index.js";
-import type { Problem } from "../stream/reader.js";
-import type { DataStream, StreamFile } from "../stream/stream.js";
-import { streamOrigin } from "./clock.js";
+import type { StreamFile, Trace } from "../stream/stream.js";
 import { dataFiles, discoverTraces, type FoundTrace } from "./discover.js";
 
-export interface Trace {
-  /** Directories; the first is the trace's name to people. */
-  readonly paths: readonly string[];
-  /** babeltrace2's name of it: host name and, if the trace was found below the given path, that path. */
-  readonly name: string;
-  readonly class: TraceClass;
-  readonly streams: DataStream[];
-  /** Packets and files that could not be used. */
-  readonly problems: Problem[];
-  /** Packets found twice (the same packet in two directories). */
-  duplicatePackets: number;
-  /** Bytes: every alignment in the trace divides it (windows of a packet begin at multiples of it). */
-  readonly windowStep: number;
-}
+export type { Trace };
 
 /** A trace that could not be opened at all. */
 export interface FailedTrace {

@@ -1,11 +1,11 @@
 /**
  * What is in an experiment: read once, decoding nothing but headers and lengths.
  */
-import { headerDecoder, skipDecoder } from "../decode/decoders.js";
-import type { Experiment, StreamResult } from "../experiment.js";
-import type { ClockClass, EventRecordClass } from "../metadata/types.js";
-import type { DataStream } from "../stream/stream.js";
-import type { Trace } from "./trace.js";
+import { headerDecoder, skipDecoder } from "./decode/decoders.js";
+import type { Experiment, StreamResult } from "./experiment.js";
+import type { ClockClass, EventRecordClass } from "./metadata/types.js";
+import type { DataStream } from "./stream/stream.js";
+import type { Trace } from "./trace/trace.js";
 
 export interface StreamSummary {
   readonly classId: number;
