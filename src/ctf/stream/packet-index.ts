@@ -95,7 +95,7 @@ export class PacketIndex {
     const same = (a: number, b: number) =>
       file[a] !== file[b] &&
       begin[a] === begin[b] &&
-      end[a] === end[b] &&
+      Object.is(end[a], end[b]) &&
       contentBits[a] === contentBits[b] &&
       totalBytes[a] === totalBytes[b] &&
       Object.is(sequence[a], sequence[b]) &&
