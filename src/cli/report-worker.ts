@@ -1,5 +1,13 @@
-import type { Command } from "./command.js";
-export const command: Command = {
-  spec: { name: "report", operands: "", summary: "", options: [] },
-  run: () => 0,
-};
+/** The second thread of `periscope report`: system calls, files and waits. */
+import { parentPort, workerData } from "node:worker_threads";
+import { runReportPart } from "../analyses/report.js";
+import { openSource } from "../sources/ctf.js";
+
+export interface ReportTask {
+  readonly paths: readonly string[];
+  readonly beginNs?: number;
+  readonly endNs?: number;
+}
+
+const task = workerData as ReportTask;
+parentPort!.postMessage(runReportPart(openSource(task.paths), 0, task));

@@ -1,5 +1,124 @@
-import type { Command } from "./command.js";
+/** `periscope report`: what the machine was doing, in one page. */
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import {
+  mergeReport,
+  type PartialReport,
+  type Report,
+  runReport,
+  runReportPart,
+} from "../analyses/report.js";
+import { PeriscopeError, UsageError } from "../base/errors.js";
+import { renderReportHtml } from "../present/report-html.js";
+import { reportToJson } from "../present/report-json.js";
+import { renderReportText } from "../present/report-text.js";
+import { type CtfSource, openSource } from "../sources/ctf.js";
+import { type Command, complain, reportProblems } from "./command.js";
+import { timeRange } from "./print.js";
+import { makeProgress } from "./progress.js";
+import type { ReportTask } from "./report-worker.js";
+
+/** Below this size (bytes of data streams) starting a thread costs more than it saves. */
+const worthAThread = 8_000_000;
+
 export const command: Command = {
-  spec: { name: "report", operands: "", summary: "", options: [] },
-  run: () => 0,
+  spec: {
+    name: "report",
+    operands: "PATH...",
+    summary:
+      "Reads kernel traces once and reports what the machines were doing: CPUs, waits, system calls, I/O, interrupts.",
+    options: [
+      { name: "json", help: "the same data as JSON" },
+      { name: "html", value: "FILE", help: "write one self-contained page with charts instead of text" },
+      {
+        name: "begin",
+        short: "b",
+        value: "TIME",
+        help: "from TIME on (earlier event records still build the state)",
+      },
+      { name: "end", short: "e", value: "TIME", help: "until TIME" },
+      { name: "clock-gmt", help: "TIMEs are in GMT instead of local time" },
+      { name: "width", value: "COLUMNS", help: "width of the text (default: the terminal's, or 80)" },
+      { name: "threads", value: "N", help: "1 or 2 threads (default: 2 where there is more than one core)" },
+    ],
+    notes: "TIME: [YYYY-MM-DD ]hh:mm:ss[.nnnnnnnnn], or seconds since the epoch.",
+  },
+
+  async run(args) {
+    if (args.operands.length === 0)
+      throw new UsageError("report: expected one or more paths; see periscope report --help");
+    if (args.has("json") && args.has("html"))
+      throw new UsageError("report: --json and --html exclude each other");
+    const width =
+      numberOption(args.get("width"), "--width", 40) ?? Math.max(40, process.stdout.columns ?? 80);
+    const threads = numberOption(args.get("threads"), "--threads", 1) ?? availableParallelism();
+    const source = openSource(args.operands);
+    if (source.info.traces.length === 0) return reportProblems(source.failures, 0);
+    if (!source.info.traces.some((trace) => trace.domain !== "ust")) {
+      throw new PeriscopeError(
+        "report: only user-space traces here, expected a kernel trace; periscope info and print read them",
+      );
+    }
+    const range = timeRange(args, source.experiment);
+    const report =
+      threads > 1 && dataBytes(source) > worthAThread
+        ? await inTwoThreads(source, args.operands, range)
+        : inOneThread(source, range);
+    const html = args.get("html");
+    if (html !== undefined) {
+      writeFileSync(html, renderReportHtml(report));
+      complain(`report written to ${html}`);
+    } else if (args.has("json")) {
+      process.stdout.write(`${JSON.stringify(reportToJson(report), undefined, 2)}\n`);
+    } else {
+      const color = process.stdout.isTTY && !process.env["NO_COLOR"];
+      process.stdout.write(renderReportText(report, { width, color }));
+    }
+    return reportProblems(report.machine.problems, 0);
+  },
 };
+
+function numberOption(text: string | undefined, name: string, least: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) {
+    throw new UsageError(`report: ${name}: "${text}", expected a whole number of at least ${least}`);
+  }
+  return value;
+}
+
+function dataBytes(source: CtfSource): number {
+  let bytes = 0;
+  for (const stream of source.experiment.streams) for (const file of stream.files) bytes += file.size;
+  return bytes;
+}
+
+function inOneThread(source: CtfSource, range: { beginNs?: number; endNs?: number }): Report {
+  const progress = makeProgress();
+  const report = runReport(source, { ...range, onProgress: progress?.update });
+  progress?.end();
+  return report;
+}
+
+/** One half of the sections in a worker, the other here: both read the trace, nothing is shared. */
+async function inTwoThreads(
+  source: CtfSource,
+  paths: readonly string[],
+  range: { beginNs?: number; endNs?: number },
+): Promise<Report> {
+  const task: ReportTask = { paths, ...range };
+  const worker = new Worker(new URL("./report-worker.js", import.meta.url), { workerData: task });
+  const other = new Promise<PartialReport>((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+  const progress = makeProgress();
+  try {
+    const mine = runReportPart(source, 1, { ...range, onProgress: progress?.update });
+    return mergeReport(await other, mine);
+  } finally {
+    progress?.end();
+    await worker.terminate();
+  }
+}
