@@ -18,7 +18,7 @@
  * 7. Every other call is kept.
  *
  * Waits of threads of the same name in the same call on the same target are told as one row: the longest, and
- * how many others were like it. At most three per thread and call are kept while they are collected.
+ * how many others were like it. At most three per thread, call and target are kept while they are collected.
  */
 
 import type { KernelModel } from "../kernel/model.js";
@@ -36,6 +36,9 @@ import { type Range, type ThreadRef, threadRef } from "./common.js";
 
 const SHORTEST_NS = 1e6;
 const PER_CALL = 3;
+/** Factors of a numeric key of thread, call and file: 2^20 of the first and the last fit a number. */
+const CALLS = 4096;
+const FILES = 2 ** 20;
 const OTHERS = 20;
 const FUTEX_COMMAND = 0x7f;
 const FUTEX_LOCKS = new Set([0, 6, 13]);
@@ -112,7 +115,7 @@ interface Candidate {
   wakerNumber: number;
 }
 
-/** All waits of one thread in one call. */
+/** All waits of one thread in one call on one target. */
 interface Group {
   count: number;
   timedOut: number;
@@ -161,7 +164,9 @@ export function attachWaits(model: KernelModel, range: Range): () => WaitSection
     ended: boolean,
     ns: number,
   ) => {
-    const key = thread.id * 4096 + (syscall === undefined ? 4095 : syscall.id);
+    const call = thread.id * CALLS + (syscall === undefined ? CALLS - 1 : syscall.id);
+    const fileId = syscall === undefined ? undefined : thread.syscallFile?.id;
+    const key = call * FILES + (fileId === undefined ? 0 : (fileId + 1) % FILES);
     let group = groups.get(key);
     if (group === undefined) {
       group = { count: 0, timedOut: 0, blockedNs: 0, firstNs: ns - blockedNs, lastNs: ns, longest: [] };

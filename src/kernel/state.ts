@@ -232,9 +232,11 @@ export class Host {
 
   /** A new life for `tid`: whoever had it before is gone. */
   newThread(tid: number, process?: Process): Thread {
-    const owner = process ?? new Process(this, tid, new Map());
+    // A process known only by its other threads: this is its leader.
+    const known = process ?? (tid === 0 ? undefined : this.processes.get(tid));
+    const owner = known ?? new Process(this, tid, new Map());
     const thread = new Thread(this.registry.threads.length, this, tid, owner);
-    if (process !== undefined) thread.pid = process.pid;
+    if (known !== undefined) thread.pid = known.pid;
     this.registry.threads.push(thread);
     if (tid !== 0) this.threads.set(tid, thread);
     return thread;

@@ -109,7 +109,9 @@ export function sparkline(values: readonly number[], width: number): string {
 export function wrap(text: string, width: number, indent = ""): string[] {
   const lines: string[] = [];
   let line = "";
-  for (let word of text.split(" ")) {
+  // A number stays with its unit.
+  const joined = text.replace(/(\d) (ns|µs|ms|s|min|h|B|[KMGT]iB|%)(?![\w])/g, "$1\u00a0$2");
+  for (let word of joined.split(" ")) {
     const start = lines.length === 0 ? "" : indent;
     if (line !== "" && textWidth(line) + 1 + textWidth(word) > width) {
       lines.push(line);
@@ -120,7 +122,7 @@ export function wrap(text: string, width: number, indent = ""): string[] {
     line = line === "" ? (lines.length === 0 ? word : indent + word) : `${line} ${word}`;
   }
   if (line !== "") lines.push(line);
-  return lines;
+  return lines.map((l) => l.replaceAll("\u00a0", " "));
 }
 
 export function heading(title: string, options: TextOptions): string {

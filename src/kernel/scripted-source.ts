@@ -1,0 +1,127 @@
+/**
+ * A source that plays a script of event records written down in a test. Fields that a record lacks are absent
+ * as `FieldKind` says. Only for tests; nothing else imports it.
+ */
+
+import type {
+  DiscardedInfo,
+  EventInfo,
+  EventRecord,
+  EventSource,
+  FieldRequests,
+  RunOptions,
+  RunResult,
+  SourceInfo,
+  Subscription,
+} from "../sources/source.js";
+
+export interface ScriptedRecord {
+  readonly ns: number;
+  readonly cpu: number;
+  readonly name: string;
+  readonly host?: number;
+  readonly fields?: Readonly<Record<string, unknown>>;
+  /** Common context. */
+  readonly context?: Readonly<Record<string, unknown>>;
+}
+
+export interface ScriptedHole {
+  readonly lost: DiscardedInfo;
+}
+
+const ABSENT = { number: Number.NaN, address: Number.NaN, string: "", value: undefined };
+
+export function scriptedSource(
+  script: readonly (ScriptedRecord | ScriptedHole)[],
+  hosts: readonly string[] = ["host"],
+): EventSource {
+  const events = new Map<string, EventInfo>();
+  const records = script.filter((s): s is ScriptedRecord => "name" in s);
+  for (const r of records) {
+    const trace = r.host ?? 0;
+    const key = `${trace} ${r.name}`;
+    const known = events.get(key);
+    const merge = (a: readonly string[], b: object | undefined) => [
+      ...new Set([...a, ...Object.keys(b ?? {})]),
+    ];
+    events.set(key, {
+      name: r.name,
+      trace,
+      fields: merge(known?.fields ?? [], r.fields),
+      contextFields: merge(known?.contextFields ?? [], r.context),
+    });
+  }
+  const info: SourceInfo = {
+    originNs: 0n,
+    hosts: hosts.map((name) => ({ name })),
+    traces: hosts.map((_, host) => ({ path: "/scripted", host, domain: "kernel", environment: new Map() })),
+    streams: hosts.map((_, trace) => ({ trace, path: "/scripted/kernel/channel0" })),
+    events: [...events.values()],
+    beginNs: records[0]?.ns ?? Number.NaN,
+    endNs: records[records.length - 1]?.ns ?? Number.NaN,
+  };
+  const subscriptions: Subscription[] = [];
+  const read = (record: ScriptedRecord, from: string | readonly string[], absent: unknown): unknown => {
+    for (const name of typeof from === "string" ? [from] : from) {
+      const [, scope, plain] = /^(?:(payload|context|packet):)?(.*)$/.exec(name)!;
+      if (scope !== "context" && record.fields?.[plain!] !== undefined) return record.fields[plain!];
+      if (scope !== "payload" && record.context?.[plain!] !== undefined) return record.context[plain!];
+    }
+    return absent;
+  };
+  return {
+    info,
+    subscribe<F extends FieldRequests>(subscription: Subscription<F>): void {
+      subscriptions.push(subscription as unknown as Subscription);
+    },
+    run(options: RunOptions = {}): RunResult {
+      let eventRecords = 0;
+      for (const item of script) {
+        if ("lost" in item) {
+          options.onDiscarded?.(item.lost);
+          continue;
+        }
+        if (item.ns > (options.endNs ?? Number.POSITIVE_INFINITY)) continue;
+        eventRecords++;
+        const host = item.host ?? 0;
+        const event = events.get(`${host} ${item.name}`)!;
+        for (const subscription of subscriptions) {
+          if (!subscription.matches(event)) continue;
+          const values: Record<string, unknown> = {};
+          for (const [name, request] of Object.entries(subscription.fields)) {
+            values[name] = read(item, request.from, ABSENT[request.kind]);
+          }
+          const record: EventRecord = { ns: item.ns, cpu: item.cpu, host, event, stream: host };
+          (subscription.handle as (r: unknown) => void)({ ...record, ...values });
+        }
+      }
+      return { eventRecords, problems: [] };
+    },
+  };
+}
+
+/** `sched_switch` from one thread to another. Threads are `[tid, comm]`; tid 0 is idle. */
+export function switchTo(
+  ns: number,
+  cpu: number,
+  prev: readonly [number, string],
+  prevState: number,
+  next: readonly [number, string],
+  host = 0,
+): ScriptedRecord {
+  return {
+    ns,
+    cpu,
+    host,
+    name: "sched_switch",
+    fields: {
+      prev_tid: prev[0],
+      prev_comm: prev[1],
+      prev_state: prevState,
+      prev_prio: 20,
+      next_tid: next[0],
+      next_comm: next[1],
+      next_prio: 20,
+    },
+  };
+}
