@@ -97,16 +97,17 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
         onProgress,
         onDiscarded: (discarded) => lose(source, context, discarded),
       });
-      finish(context, Math.min(endNs ?? Number.POSITIVE_INFINITY, context.seen.lastNs));
+      finish(context);
       return result;
     },
   };
 }
 
-/** What still runs at the end ran until then. */
-function finish(context: Context, endNs: number): void {
+/** What still runs at the end of its host's event records ran until then. */
+function finish(context: Context): void {
   for (const cpu of context.cpus) {
     const { current, runBeginNs } = cpu;
+    const endNs = cpu.host.lastNs;
     if (current === undefined || !(runBeginNs < endNs)) continue;
     for (const listener of context.on.runEnd) listener(current, cpu, runBeginNs, endNs);
     cpu.runBeginNs = endNs;

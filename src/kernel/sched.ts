@@ -159,6 +159,7 @@ function attachSwitch(source: EventSource, model: Context): void {
       const cpu = host.cpu(r.cpu, ns);
       streamCpu[r.stream] = cpu;
       seen.lastNs = ns;
+      host.lastNs = ns;
 
       const prevTid = r.prevTid;
       let prev = cpu.current;

@@ -165,6 +165,8 @@ export interface Registry {
 }
 
 export class Host {
+  /** Moment of its latest event record that the model looked at. */
+  lastNs = Number.NaN;
   /** Indexed by CPU number. */
   readonly cpus: (Cpu | undefined)[] = [];
   /** Living threads. */

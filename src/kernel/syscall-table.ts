@@ -93,7 +93,7 @@ const WAITS = new Map<string, WaitKind>([
     "work" as const,
     "accept accept4 epoll_wait epoll_pwait epoll_pwait2 epoll_ctl_wait rt_sigtimedwait rt_sigsuspend sigsuspend " +
       "wait4 waitid waitpid msgrcv mq_timedreceive semop semtimedop io_getevents io_pgetevents io_uring_enter " +
-      "restart_syscall clone clone3 vfork fork exit exit_group ptrace",
+      "restart_syscall syslog clone clone3 vfork fork exit exit_group ptrace",
   ),
   ...each("futex" as const, "futex futex_waitv"),
 ]);

@@ -285,6 +285,7 @@ export function attachSyscalls(source: EventSource, model: Context): void {
     const host = hosts[hostIndex]!;
     const thread = host.current(host.cpu(cpuNumber, ns), contextTid);
     seen.lastNs = ns;
+    host.lastNs = ns;
     if (thread === undefined) {
       uncertain.unattributedSyscalls++;
       return undefined;
