@@ -220,9 +220,9 @@ export function attachWaits(model: KernelModel, range: Range): () => WaitSection
       for (const thread of host.living()) {
         if (thread.state !== BLOCKED || Number.isNaN(thread.blockedNs)) continue;
         const { syscall } = thread;
-        const blockedNs =
-          range.endNs - thread.blockedNs + (syscall === undefined ? 0 : thread.syscallBlockedNs);
-        if (blockedNs >= SHORTEST_NS) consider(thread, syscall, blockedNs, false, range.endNs);
+        const endNs = Math.min(range.endNs, host.lastNs);
+        const blockedNs = endNs - thread.blockedNs + (syscall === undefined ? 0 : thread.syscallBlockedNs);
+        if (blockedNs >= SHORTEST_NS) consider(thread, syscall, blockedNs, false, endNs);
       }
     }
   };

@@ -249,15 +249,21 @@ test("a hole: what was in flight on the CPU is not counted, what ran ends at the
 
 test("hosts never mix", () => {
   const { log } = play(
-    [switchTo(0, 0, IDLE, 0, A, 0), switchTo(5, 0, IDLE, 0, [10, "z"], 1), switchTo(10, 0, A, 1, IDLE, 0)],
+    [
+      switchTo(0, 0, IDLE, 0, A, 0),
+      switchTo(5, 0, IDLE, 0, [10, "z"], 1),
+      switchTo(8, 0, [10, "z"], 0, [10, "z"], 1),
+      switchTo(10, 0, A, 1, IDLE, 0),
+    ],
     {},
     ["one", "two"],
   );
   assert.deepEqual(log, [
     "run swapper/0@one/0 0-0",
     "run swapper/0@two/0 5-5",
+    "run z@two/0 5-8",
+    "queued z 0 at 8 false",
     "run a@one/0 0-10",
-    "run z@two/0 5-10",
   ]);
 });
 

@@ -138,13 +138,14 @@ function findings(report: Report, page: Page): void {
 function waits(report: Report, page: Page): void {
   const { waits: w, machine: m } = report;
   if (!section("Longest waits", w.missing, w.longest.length === 0, page)) return;
+  const room = Math.max(8, ...w.longest.map((wait) => formatDuration(wait.blockedNs).length));
   for (const wait of w.longest) {
-    const label = `  ${pad(formatDuration(wait.blockedNs), 8, "right")}  `;
+    const label = `  ${pad(formatDuration(wait.blockedNs), room, "right")}  `;
     const others = otherWaitsWords(wait);
     const text = `${momentWords(wait.beginNs, m, true)} ${waitWords(wait, m)}${others === "" ? "" : ` (${others})`}`;
-    const lines = wrap(printable(text), page.width - 12);
+    const lines = wrap(printable(text), page.width - room - 4);
     for (const [i, line] of lines.entries())
-      page.lines.push((i === 0 ? paint(label, "bold", page) : " ".repeat(12)) + line);
+      page.lines.push((i === 0 ? paint(label, "bold", page) : " ".repeat(room + 4)) + line);
   }
   if (w.leftOut > 0) note(`${formatCount(w.leftOut)} waits for work (idle servers, sleeps) left out`, page);
 }
