@@ -49,7 +49,7 @@ export interface ExperimentResult {
 
 /** Bytes of window per stream: large windows read faster, many streams must share the memory. */
 function windowSize(streams: number): number {
-  return Math.max(1 << 16, Math.min(1 << 19, (1 << 26) / Math.max(1, streams)));
+  return Math.max(1 << 16, Math.min(1 << 17, (1 << 26) / Math.max(1, streams)));
 }
 
 export class Experiment {

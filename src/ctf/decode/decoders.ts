@@ -146,29 +146,47 @@ function collectHeaderSlots(fc: FieldClass, slots: Set<number>): void {
   }
 }
 
-/** In headers, only integers with a role matter: the event record class and the clock. */
+/**
+ * In headers, only integers with a role matter: the event record class and the clock. They are kept in local
+ * variables and stored at the end, so that a header which turns out to be incomplete changes nothing.
+ */
 class HeaderAction implements Action {
   readonly wanted = true;
-  constructor(private readonly g: Generator) {}
+  constructor(
+    private readonly g: Generator,
+    only: number,
+  ) {
+    g.declare("id", String(only));
+    g.declare("cycles", "s.cycles");
+    g.declare("low", "s.clockLow");
+  }
 
   int(fc: FixedIntClass | VarIntClass, value: IntSource): void {
+    const { g } = this;
     if (fc.roles.includes("event-record-class-id")) {
-      this.g.line(`s.id = ${"small" in value ? value.small : `${value.hi} * 4294967296 + ${value.lo}`};`);
+      g.line(`id = ${"small" in value ? value.small : `${value.hi} * 4294967296 + ${value.lo}`};`);
     }
     if (!fc.roles.includes("default-clock-timestamp")) return;
-    if (fc.type === "varint") {
-      const { lo, hi } = value as { lo: string; hi: string };
-      this.g.line(`s.updateClock(${lo}, ${hi} >>> 0, K.bits.bytes * 7);`);
-    } else if ("small" in value && fc.size <= 32) {
+    if ("small" in value && fc.type === "int") {
       const mask = fc.size === 32 ? -1 : fc.size === 31 ? 0x7fffffff : (1 << fc.size) - 1;
-      const delta = this.g.name("dt");
+      const delta = g.name("dt");
       // The field wrapped once if it is below the low bits of the clock: modular difference.
-      this.g.line(`const ${delta} = ((${value.small} - s.clockLow) & ${mask}) >>> 0;`);
-      this.g.line(`s.cycles += ${delta}; s.clockLow = (s.clockLow + ${delta}) | 0;`);
-    } else {
-      const { lo, hi } = value as { lo: string; hi: string };
-      this.g.line(`s.updateClock(${lo}, ${hi} >>> 0, ${fc.size});`);
+      g.line(`const ${delta} = ((${value.small} - low) & ${mask}) >>> 0;`);
+      g.line(`cycles += ${delta}; low = (low + ${delta}) | 0;`);
+      return;
     }
+    const { lo, hi } = value as { lo: string; hi: string };
+    const size = fc.type === "varint" ? "K.bits.bytes * 7" : String(fc.size);
+    // The general case works on the state: what it was is put back, in case the header is incomplete.
+    const was = g.name("was");
+    g.line(`const ${was} = s.cycles, ${was}l = s.clockLow; s.cycles = cycles; s.clockLow = low;`);
+    g.line(`s.updateClock(${lo}, ${hi} >>> 0, ${size}); cycles = s.cycles; low = s.clockLow;`);
+    g.line(`s.cycles = ${was}; s.clockLow = ${was}l;`);
+  }
+
+  /** Stores what was found. */
+  commit(): void {
+    this.g.line("s.id = id; s.cycles = cycles; s.clockLow = low;");
   }
 
   float(): void {}
@@ -234,8 +252,9 @@ export function headerDecoder(stream: DataStreamClass, generate: boolean): Decod
     g.line("p = (at + 7) >>> 3;");
     g.begin(8);
   } else g.begin(1);
-  g.line(`s.id = ${only};`);
-  g.walk(header, new HeaderAction(g));
+  const action = new HeaderAction(g, only);
+  g.walk(header, action);
+  action.commit();
   g.finish();
   return compile(g, [], []) as Decoder;
 }
@@ -252,8 +271,16 @@ function interpretHeader(header: StructClass, only: number): Decoder {
         if (fc.roles.includes("default-clock-timestamp")) state.updateClock(lo, hi >>> 0, size);
       };
     }
+    const { id, cycles, clockLow } = state;
     state.id = only;
-    return interpreter.read(header, at, () => {});
+    const answer = interpreter.read(header, at, () => {});
+    if (answer < 0) {
+      // Incomplete: as if it had not been tried.
+      state.id = id;
+      state.cycles = cycles;
+      state.clockLow = clockLow;
+    }
+    return answer;
   };
 }
 

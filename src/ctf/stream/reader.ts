@@ -42,9 +42,7 @@ export interface StreamPlan {
 }
 
 export class DataStreamReader extends DecodeState {
-  /** Nanoseconds since the stream's origin (a whole second), of the current record. */
-  rel = 0.5;
-  /** The same since the experiment's origin; -Infinity without a clock. */
+  /** Time of the current record, nanoseconds since the experiment's origin; -Infinity without a clock. */
   ns = 0.5;
   /** Nanoseconds from the experiment's origin to the stream's: a whole number of seconds. */
   baseNs = 0.5;
@@ -78,8 +76,6 @@ export class DataStreamReader extends DecodeState {
   #totalBytes = 0;
   #packetOffset = 0;
   #buffer = new Uint8Array(0);
-  #clockCycles = 0.5;
-  #clockLow = 0;
   #skipping = false;
   readonly #hz1e9: boolean;
   readonly #hasClock: boolean;
@@ -105,10 +101,15 @@ export class DataStreamReader extends DecodeState {
     this.#hasClock = stream.clock !== undefined;
     this.#hz1e9 = stream.clock === undefined || stream.clock.frequency === 1_000_000_000n;
     this.#step = stream.trace.windowStep;
-    this.rel = 0;
     this.ns = 0;
     this.baseNs = 0;
     if (firstPacket > 0) this.#notePriorPacket(firstPacket - 1);
+  }
+
+  /** Nanoseconds of the current record since the stream's origin (a whole second). */
+  get rel(): number {
+    if (!this.#hasClock) return 0;
+    return this.#hz1e9 ? this.cycles : cyclesToNs(this.cycles, this.stream.clock!.frequency);
   }
 
   /** Path of the file being read, for messages. */
@@ -157,17 +158,12 @@ export class DataStreamReader extends DecodeState {
       }
       records++;
       if (at < this.end) {
-        this.#clockCycles = this.cycles;
-        this.#clockLow = this.clockLow;
         const next = header(this, at);
         if (next >= 0) {
           this.#record = next;
-          this.rel = hz1e9 ? this.cycles : cyclesToNs(this.cycles, this.stream.clock!.frequency);
-          this.ns = this.rel + this.baseNs;
+          this.ns = (hz1e9 ? this.cycles : this.rel) + this.baseNs;
           continue;
         }
-        this.cycles = this.#clockCycles;
-        this.clockLow = this.#clockLow;
       }
       const packet = this.#packet;
       more = this.#slowHeader(at);
@@ -220,16 +216,12 @@ export class DataStreamReader extends DecodeState {
   #slowHeader(at: number): boolean {
     for (;;) {
       if (at + this.#windowStart * 8 >= this.#contentBits) return this.#nextPacket();
-      const cycles = this.cycles;
-      const low = this.clockLow;
       const next = this.plan.header(this, at);
       if (next >= 0) {
         this.#record = next;
         this.#setTime();
         return true;
       }
-      this.cycles = cycles;
-      this.clockLow = low;
       if (next === MORE && this.#refill(at)) {
         at = this.#shifted;
         continue;
@@ -241,13 +233,7 @@ export class DataStreamReader extends DecodeState {
   }
 
   #setTime(): void {
-    if (!this.#hasClock) {
-      this.rel = 0;
-      this.ns = Number.NEGATIVE_INFINITY;
-      return;
-    }
-    this.rel = this.#hz1e9 ? this.cycles : cyclesToNs(this.cycles, this.stream.clock!.frequency);
-    this.ns = this.rel + this.baseNs;
+    this.ns = this.#hasClock ? this.rel + this.baseNs : Number.NEGATIVE_INFINITY;
   }
 
   #fault(at: number, reason: string): void {
