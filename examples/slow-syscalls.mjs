@@ -7,7 +7,10 @@ const trace = open(paths.length > 0 ? paths : "samples/dns-outlier");
 const started = new Map();
 const slowest = [];
 
-for (const event of trace.events({ names: ["syscall_entry_*", "syscall_exit_*"], fields: ["tid", "procname"] })) {
+for (const event of trace.events({
+  names: ["syscall_entry_*", "syscall_exit_*"],
+  fields: ["tid", "procname"],
+})) {
   const { tid, procname } = event.fields;
   if (event.name.startsWith("syscall_entry_")) {
     started.set(tid, event.timestamp);

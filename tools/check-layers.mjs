@@ -59,7 +59,9 @@ for (const file of files) {
     const to = folderOf(resolve(dirname(file), target));
     if (to === undefined || to === from || isTest) continue;
     if (floorOf.get(to) >= floorOf.get(from)) {
-      wrong.push(`${relative(root, file)}: ${from} (floor ${floorOf.get(from)}) imports ${to} (floor ${floorOf.get(to)})`);
+      wrong.push(
+        `${relative(root, file)}: ${from} (floor ${floorOf.get(from)}) imports ${to} (floor ${floorOf.get(to)})`,
+      );
     }
   }
 }

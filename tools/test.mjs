@@ -29,5 +29,8 @@ const collect = (directory) => {
 };
 collect(join(root, "build"));
 const chosen = files.filter((file) => patterns.length === 0 || patterns.some((p) => file.includes(p))).sort();
-const result = spawnSync(process.execPath, ["--test", "--test-reporter=spec", ...chosen], { cwd: root, stdio: "inherit" });
+const result = spawnSync(process.execPath, ["--test", "--test-reporter=spec", ...chosen], {
+  cwd: root,
+  stdio: "inherit",
+});
 process.exitCode = result.status ?? 1;

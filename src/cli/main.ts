@@ -53,6 +53,12 @@ async function main(args: readonly string[]): Promise<number> {
   return await command.run(parsed);
 }
 
+// The reader of our output has gone (head, less): nothing failed.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
@@ -63,7 +69,6 @@ try {
     complain(error.message);
     process.exitCode = 1;
   } else if (error instanceof Error && "code" in error && typeof error.code === "string") {
-    // The reader of our output has gone (head, less): nothing failed.
     if (error.code === "EPIPE") process.exitCode = 0;
     else {
       complain(error.message);
