@@ -51,7 +51,7 @@ export const command: Command = {
     if (args.has("json") && args.has("html"))
       throw new UsageError("report: --json and --html exclude each other");
     const width =
-      numberOption(args.get("width"), "--width", 40) ?? Math.max(40, process.stdout.columns ?? 80);
+      numberOption(args.get("width"), "--width", 60) ?? Math.max(60, process.stdout.columns ?? 80);
     const threads = numberOption(args.get("threads"), "--threads", 1) ?? availableParallelism();
     const source = openSource(args.operands);
     if (source.info.traces.length === 0) return reportProblems(source.failures, 0);

@@ -120,7 +120,7 @@ export function renderReportHtml(report: Report): string {
     interrupts(report),
     memory(report),
   ];
-  const nav = sections.map((s) => `<a href="#${s.id}">${escapeHtml(s.title)}</a>`).join("");
+  const nav = sections.map((s) => `<a href="#${s.id}">${escapeHtml(s.title)}</a>`).join(" ");
   const body = sections
     .map((s) => `<section id="${s.id}"><h2>${escapeHtml(s.title)}</h2>\n${s.body}\n</section>`)
     .join("\n");
