@@ -190,7 +190,7 @@ test("print --json: one object a line, with every field's value", { skip: needs(
   assert.equal(lines.length, text.length);
   lines.forEach((line, i) => {
     const event = JSON.parse(line);
-    const [, seconds, nanoseconds, name] = /^\[(\d+)\.(\d{9})\] (\S+): /.exec(text[i]!)!;
+    const [, seconds, nanoseconds, name] = /^\[(\d+)\.(\d{9})\] (?:\S+ )?(\S+): \{/.exec(text[i]!)!;
     assert.equal(/"timestamp":(\d+)/.exec(line)![1], `${seconds}${nanoseconds}`);
     assert.equal(event.name, name);
     const u64 = /[{,] u64 = (\d+)/.exec(text[i]!);

@@ -25,9 +25,8 @@ export function discardedText(
     ? `between [${moment(discarded.begin)}] and [${moment(discarded.end)}]`
     : "(unknown time range)";
   const { uuid } = stream.trace.class;
-  const id = stream.instance === undefined ? "no stream ID" : `stream ID: ${stream.instance}`;
   return (
     `WARNING: ${what} ${when} in trace "${stream.trace.name}" ${uuid ? `(UUID: ${uuid})` : "(no UUID)"} ` +
-    `within stream "${stream.files[0]?.path ?? ""}" (stream class ID: ${stream.class.id}, ${id}).\n`
+    `within stream "${stream.files[0]?.path ?? ""}" (stream class ID: ${stream.class.id}, stream ID: ${stream.instance ?? stream.ordinal}).\n`
   );
 }

@@ -37,6 +37,8 @@ export interface DataStream {
   readonly class: DataStreamClass;
   /** `stream_instance_id`, if packets carry one. */
   readonly instance: bigint | undefined;
+  /** Which stream of its class it is, in the order of file names: babeltrace2's id of streams without one. */
+  readonly ordinal: number;
   readonly files: readonly StreamFile[];
   readonly packets: PacketIndex;
   readonly clock: ClockClass | undefined;

@@ -181,6 +181,7 @@ function buildTrace(paths: string[], name: string, traceClass: TraceClass): Trac
       trace,
       class: group.class,
       instance: group.instance,
+      ordinal: trace.streams.filter((other) => other.class === group.class).length,
       files,
       packets,
       clock,
