@@ -4,7 +4,7 @@ import { Experiment } from "../ctf/experiment.js";
 import { summarize } from "../ctf/summary.js";
 import { infoJson, infoText } from "../present/info-text.js";
 import { problemLine } from "../sources/ctf.js";
-import { type Command, reportProblems } from "./command.js";
+import { type Command, complain, reportProblems } from "./command.js";
 import { makeProgress } from "./progress.js";
 
 export const command: Command = {
@@ -26,6 +26,7 @@ export const command: Command = {
     const limit = events === "all" ? Number.POSITIVE_INFINITY : Number(events);
     if (!(limit >= 0)) throw new UsageError(`info: --events: "${events}", expected a number or all`);
     const experiment = new Experiment(args.operands);
+    for (const note of experiment.notes()) complain(`note: ${note}`);
     const progress = makeProgress();
     const summary = summarize(experiment, progress?.update);
     progress?.end();

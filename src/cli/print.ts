@@ -10,7 +10,7 @@ import { type EventFilter, jsonPrinter, type PrettyOptions, prettyPrinter } from
 import type { DataStream } from "../ctf/stream/stream.js";
 import { problemLine } from "../sources/ctf.js";
 import type { Command } from "./command.js";
-import { reportProblems } from "./command.js";
+import { complain, reportProblems } from "./command.js";
 import type { ParsedArguments } from "./options.js";
 
 const fieldNames = [
@@ -76,6 +76,7 @@ export const command: Command = {
     const options = prettyOptions(args);
     const filter = eventFilter(args.all("event"));
     const experiment = new Experiment(args.operands);
+    for (const note of experiment.notes()) complain(`note: ${note}`);
     const { beginNs, endNs } = timeRange(args, experiment);
     const out = new ByteWriter(1);
     let decoders: (stream: DataStream) => ClassDecoders;

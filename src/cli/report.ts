@@ -54,6 +54,7 @@ export const command: Command = {
       numberOption(args.get("width"), "--width", 60) ?? Math.max(60, process.stdout.columns ?? 80);
     const threads = numberOption(args.get("threads"), "--threads", 1) ?? availableParallelism();
     const source = openSource(args.operands);
+    for (const note of source.experiment.notes()) complain(`note: ${note}`);
     if (source.info.traces.length === 0) return reportProblems(source.failures, 0);
     if (!source.info.traces.some((trace) => trace.domain !== "ust")) {
       throw new PeriscopeError(

