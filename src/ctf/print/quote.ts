@@ -59,12 +59,21 @@ export function formatG(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
-  const [mantissa, exponentText] = value.toExponential(5).split("e") as [string, string];
+  const rounded = roundSixDigits(value);
+  const [mantissa, exponentText] = rounded.split("e") as [string, string];
   const exponent = Number(exponentText);
   const trim = (text: string) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (exponent < -4 || exponent >= 6) {
     const digits = Math.abs(exponent).toString().padStart(2, "0");
     return `${trim(mantissa)}e${exponent < 0 ? "-" : "+"}${digits}`;
   }
-  return trim(value.toFixed(5 - exponent));
+  return trim(Number(rounded).toFixed(5 - exponent));
+}
+
+/** Exponential form with six digits; a tie goes to the even digit, as in C (JavaScript rounds it up). */
+function roundSixDigits(value: number): string {
+  const exact = value.toExponential(40);
+  const tie = /^(-?\d\.\d{4})(\d)50+e(.*)$/.exec(exact);
+  if (tie && Number(tie[2]) % 2 === 0) return `${tie[1]}${tie[2]}e${tie[3]}`;
+  return value.toExponential(5);
 }
