@@ -2,7 +2,7 @@
  * All traces below the given paths, read as one: streams in rank order, one origin of time, one run.
  */
 
-import { mayGenerate } from "./decode/decoders.js";
+import { mayGenerate, recordLoop } from "./decode/decoders.js";
 import type { Decoder } from "./decode/state.js";
 import { compareStreams, mergeStreams } from "./merge.js";
 import type { EventRecordClass } from "./metadata/types.js";
@@ -140,7 +140,7 @@ export class Experiment {
     const readers = this.streams.map((stream, index) => {
       let plan = plans.get(stream.class);
       if (!plan) {
-        plan = withTables(decoders(stream), stream);
+        plan = withTables(decoders(stream), stream, this.generate);
         plans.set(stream.class, plan);
       }
       const packets = this.#packetRange(stream, range.beginNs, range.endNs);
@@ -224,12 +224,13 @@ function isCut(reason: string): boolean {
   return reason.includes("past the end of the packet") || reason.includes("but the file has only");
 }
 
-function withTables(decoders: ClassDecoders, stream: DataStream): StreamPlan {
+function withTables(decoders: ClassDecoders, stream: DataStream, generate: boolean): StreamPlan {
   let most = 0;
   for (const id of stream.class.eventRecordClasses.keys()) if (id < 65536) most = Math.max(most, id);
   const table = (): (Decoder | undefined)[] => new Array(most + 1).fill(undefined);
   return {
     header: decoders.header,
+    loop: recordLoop(stream.class, generate),
     decoder: (event) => decoders.decoder(event),
     skipper: (event) => decoders.skipper(event),
     packet: decoders.packet && ((reader, header) => decoders.packet!(reader, header)),

@@ -106,7 +106,15 @@ export class Generator {
   #checkEnd = 0;
 
   /** `sharedSlots`: slots that are read in other functions (headers, packet context). */
-  constructor(private readonly sharedSlots: ReadonlySet<number>) {}
+  constructor(
+    private readonly sharedSlots: ReadonlySet<number>,
+    /** How the code is left with a value: by returning it, unless it is part of a larger function. */
+    leave: (value: string) => string = (value) => `return ${value};`,
+  ) {
+    this.#leave = leave;
+  }
+
+  readonly #leave: (value: string) => string;
 
   line(text: string): void {
     this.#code.push(text);
@@ -143,13 +151,12 @@ export class Generator {
 
   /** The whole body: from bit `at` to `return` of the bit after the last field. */
   body(): string {
-    const lines = [
-      "const u8 = s.u8, dv = s.dv, end = s.end;",
-      "let p = at >>> 3, q = 0;",
-      ...this.#declared,
-      ...this.#code,
-    ];
-    return lines.join("\n");
+    return ["const u8 = s.u8, dv = s.dv, end = s.end;", this.inner()].join("\n");
+  }
+
+  /** The same as part of a function that has `u8`, `dv`, `end` and `at`. */
+  inner(): string {
+    return ["let p = at >>> 3, q = 0;", ...this.#declared, ...this.#code].join("\n");
   }
 
   /** Starts at bit `at`, of which only `known` bits of alignment are known (1: any bit). */
@@ -170,7 +177,7 @@ export class Generator {
 
   finish(): void {
     this.#closeRun();
-    this.line(`return ${this.position()};`);
+    this.line(this.#leave(this.position()));
   }
 
   // --- position ---
@@ -178,7 +185,7 @@ export class Generator {
   #closeRun(): void {
     if (this.#check < 0) return;
     const size = this.#checkEnd;
-    this.#code[this.#check] = size > 0 ? `if ((p << 3) + ${size} > end) return -1;` : "";
+    this.#code[this.#check] = size > 0 ? `if ((p << 3) + ${size} > end) ${this.#leave("-1")}` : "";
     this.#check = -1;
   }
 
@@ -271,7 +278,7 @@ export class Generator {
   /** Bounds and moves over `size` bits; answers the expression of where they began. */
   #take(size: number): string {
     if (this.#dynamic) {
-      this.line(`if (q + ${size} > end) return -1;`);
+      this.line(`if (q + ${size} > end) ${this.#leave("-1")}`);
       const at = this.name("b");
       this.line(`const ${at} = q; q += ${size};`);
       return at;
@@ -344,7 +351,7 @@ export class Generator {
           this.#need(size);
           this.#offset += size;
         } else {
-          this.line(`if (q + ${size} > end) return -1; q += ${size};`);
+          this.line(`if (q + ${size} > end) ${this.#leave("-1")} q += ${size};`);
         }
         return;
       }
@@ -376,7 +383,7 @@ export class Generator {
         const hi = this.name("h");
         this.line(`const ${lo} = K.readLeb128(u8, p, end >>> 3, ${fc.signed}), ${hi} = K.bits.hi;`);
         this.line(
-          `if (K.bits.bytes < 0) return K.bits.bytes === -1 ? -1 : s.fail(p << 3, "variable-length integer of more than 64 bits");`,
+          `if (K.bits.bytes < 0) ${this.#leave('K.bits.bytes === -1 ? -1 : s.fail(p << 3, "variable-length integer of more than 64 bits")')}`,
         );
         this.line("p += K.bits.bytes;");
         this.#known = 8;
@@ -457,10 +464,11 @@ export class Generator {
         this.#settle();
         const length = this.#length(fc.length);
         const least = minimumSize(fc.element);
-        if (least > 0) this.line(`if (${length} > (end - ${this.position()}) / ${least}) return -1;`);
+        if (least > 0)
+          this.line(`if (${length} > (end - ${this.position()}) / ${least}) ${this.#leave("-1")}`);
         else
           this.line(
-            `if (${length} > ${emptyElementLimit}) return s.fail(${this.position()}, "array of " + ${length} + " elements that take no space");`,
+            `if (${length} > ${emptyElementLimit}) ${this.#leave(`s.fail(${this.position()}, "array of " + ${length} + " elements that take no space")`)}`,
           );
         if (action.wanted) action.arrayBegin(fc, length);
         this.#loop(fc, fc.element, length, action);
@@ -473,7 +481,7 @@ export class Generator {
         const selector = this.#slot(fc.selector);
         const test = fc.ranges ? this.#rangeTest(selector, fc.ranges) : `${selector} != 0`;
         this.line(
-          `if (${selector} === -Infinity) return s.fail(${this.position()}, "optional field's selector was not decoded before it");`,
+          `if (${selector} === -Infinity) ${this.#leave(`s.fail(${this.position()}, "optional field's selector was not decoded before it")`)}`,
         );
         this.#branches([
           {
@@ -513,7 +521,7 @@ export class Generator {
             test: undefined,
             run: () => {
               this.line(
-                `return s.fail(${this.position()}, "no option of the variant for selector value " + ${selector});`,
+                `${this.#leave(`s.fail(${this.position()}, "no option of the variant for selector value " + ${selector})`)}`,
               );
             },
             leaves: true,
@@ -568,7 +576,7 @@ export class Generator {
     }
     this.line(`const ${name} = Number(${this.#slot(ref)});`);
     this.line(
-      `if (!(${name} >= 0)) return s.fail(${this.position()}, "length " + ${name} + " from a field that was not decoded before");`,
+      `if (!(${name} >= 0)) ${this.#leave(`s.fail(${this.position()}, "length " + ${name} + " from a field that was not decoded before")`)}`,
     );
     return name;
   }
@@ -590,7 +598,7 @@ export class Generator {
     this.line(`const ${start} = p, ${limit} = end >>> 3;`);
     if (unit === 1) this.line(`while (p < ${limit} && u8[p] !== 0) p++;`);
     else this.line(`p = K.textEnd(u8, p, ${limit}, ${unit});`);
-    this.line(`if (p + ${unit} > ${limit}) return -1;`);
+    this.line(`if (p + ${unit} > ${limit}) ${this.#leave("-1")}`);
     const length = this.name("n");
     this.line(`const ${length} = p - ${start}; p += ${unit};`);
     this.#known = 8;
@@ -601,7 +609,7 @@ export class Generator {
     this.#align(8);
     this.#settle();
     const bytes = this.#length(fc.length);
-    this.line(`if (${bytes} > (end >>> 3) - p) return -1;`);
+    this.line(`if (${bytes} > (end >>> 3) - p) ${this.#leave("-1")}`);
     const start = this.name("a");
     this.line(`const ${start} = p; p += ${bytes};`);
     this.#known = 8;
@@ -625,7 +633,7 @@ export class Generator {
       !this.#dynamic
     ) {
       this.#settle();
-      this.line(`if (${length} * ${size} > end - (p << 3)) return -1;`);
+      this.line(`if (${length} * ${size} > end - (p << 3)) ${this.#leave("-1")}`);
       this.line(`p += ${length} * ${size / 8};`);
       this.#known = 8;
       return;

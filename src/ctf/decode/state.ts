@@ -31,6 +31,15 @@ export class DecodeState {
   originLo = 0;
   /** Event record class id of the last header. */
   id = 0;
+  /** Bit after the current record's header. */
+  record = 0;
+  /** See `RecordLoop`. */
+  answer = 0;
+  done = 0;
+  /** Time of the current record, nanoseconds since the experiment's origin; -Infinity without a clock. */
+  ns = 0.5;
+  /** Nanoseconds from the experiment's origin to the stream's: a whole number of seconds. */
+  baseNs = 0.5;
   /** Values of fields that others refer to across scopes (see `FieldRef.slot`). */
   slots: (number | bigint)[] = [];
   /** Where decoders that read everything leave a trace of it, so that the reading is not optimised away. */
@@ -38,7 +47,10 @@ export class DecodeState {
   fault: Fault | undefined;
 
   constructor() {
+    // Doubles from the start, so that V8 stores them in place.
     this.cycles = 0;
+    this.ns = 0;
+    this.baseNs = 0;
   }
 
   /** Notes what is wrong and answers `FAULT`. */

@@ -1,11 +1,11 @@
 /**
  * Reads one data stream: packet after packet, event record after event record, through a window of the file.
  *
- * `consume` is the hot loop: one call of the event record's decoder and one of the header's decoder per
- * record, both made for this trace. Everything rare (the window's end, the packet's end, wrong data) is in
- * the slow path. Guarded by `npm run bench`.
+ * The hot loop (`recordLoop`, made for the trace) costs one call of the event record's decoder per record.
+ * Everything rare (the window's end, the packet's end, wrong data) is in the slow path here. Guarded by `npm run bench`.
  */
 import { closeSync, openSync, readSync } from "node:fs";
+import { LOOP_HEADER, LOOP_LIMIT, LOOP_RECORD, type RecordLoop } from "../decode/decoders.js";
 import type { Decoder } from "../decode/state.js";
 import { DecodeState, FAULT, MORE } from "../decode/state.js";
 import type { EventRecordClass } from "../metadata/types.js";
@@ -30,6 +30,8 @@ export interface Discarded {
 /** What the reader calls; made by whoever wants the records. */
 export interface StreamPlan {
   readonly header: Decoder;
+  /** The loop made for the stream class; without it, a general one is used. */
+  readonly loop?: RecordLoop;
   /** Decoder of event records of a class; called once per class and stream class, then kept. */
   decoder(event: EventRecordClass): Decoder;
   /** The same, for records before the range. */
@@ -42,10 +44,6 @@ export interface StreamPlan {
 }
 
 export class DataStreamReader extends DecodeState {
-  /** Time of the current record, nanoseconds since the experiment's origin; -Infinity without a clock. */
-  ns = 0.5;
-  /** Nanoseconds from the experiment's origin to the stream's: a whole number of seconds. */
-  baseNs = 0.5;
   /** Unix seconds of the stream's origin. */
   readonly originSecond: number;
   cpu = -1;
@@ -67,7 +65,6 @@ export class DataStreamReader extends DecodeState {
 
   #packet = -1;
   #lastPacket: number;
-  #record = 0;
   #fd = -1;
   #file = -1;
   #windowStart = 0;
@@ -101,8 +98,6 @@ export class DataStreamReader extends DecodeState {
     this.#hasClock = stream.clock !== undefined;
     this.#hz1e9 = stream.clock === undefined || stream.clock.frequency === 1_000_000_000n;
     this.#step = stream.trace.windowStep;
-    this.ns = 0;
-    this.baseNs = 0;
     if (firstPacket > 0) this.#notePriorPacket(firstPacket - 1);
   }
 
@@ -141,36 +136,25 @@ export class DataStreamReader extends DecodeState {
    */
   consume(limit: number, budget: number): boolean {
     const table = this.#skipping ? this.plan.skippers : this.plan.decoders;
-    const header = this.plan.header;
-    const hz1e9 = this.#hz1e9;
-    let records = 0;
-    let more = true;
-    do {
-      const decode = table[this.id];
-      let at = decode !== undefined ? decode(this, this.#record) : MORE;
-      if (at < 0) {
-        at = this.#slowDecode(at);
-        if (at < 0) {
-          // The packet is lost from here on.
-          more = this.#nextPacket();
-          break;
-        }
-      }
-      records++;
-      if (at < this.end) {
-        const next = header(this, at);
-        if (next >= 0) {
-          this.#record = next;
-          this.ns = (hz1e9 ? this.cycles : this.rel) + this.baseNs;
-          continue;
-        }
+    const loop = this.plan.loop ?? plainLoop(this.plan.header);
+    let left = budget;
+    for (;;) {
+      const why = loop(this, table, limit, left);
+      this.records += this.done;
+      left -= this.done;
+      if (why === LOOP_LIMIT) return true;
+      let at = this.record;
+      if (why === LOOP_RECORD) {
+        at = this.#slowDecode(this.answer);
+        // The packet is lost from here on.
+        if (at < 0) return this.#nextPacket();
+        this.records++;
+        left--;
       }
       const packet = this.#packet;
-      more = this.#slowHeader(at);
-      if (!more || packet !== this.#packet) break;
-    } while (this.ns < limit && records < budget);
-    this.records += records;
-    return more;
+      if (!this.#slowHeader(at)) return false;
+      if (packet !== this.#packet || !(this.ns < limit) || left <= 0) return true;
+    }
   }
 
   // --- slow path ---
@@ -181,7 +165,7 @@ export class DataStreamReader extends DecodeState {
     if (!event) {
       const known = this.stream.class.eventRecordClasses.size;
       this.#fault(
-        this.#record,
+        this.record,
         `event record class id ${this.id}, expected one of the ${known} in the metadata`,
       );
       return FAULT;
@@ -192,21 +176,21 @@ export class DataStreamReader extends DecodeState {
       decode = this.#skipping ? this.plan.skipper(event) : this.plan.decoder(event);
       // Ids are the trace's own numbers: a huge one must not make a huge table.
       if (this.id < 1 << 20) table[this.id] = decode;
-      answer = decode(this, this.#record);
+      answer = decode(this, this.record);
     }
     const cycles = this.cycles;
     const low = this.clockLow;
     while (answer === MORE) {
-      if (!this.#refill(this.#record)) {
+      if (!this.#refill(this.record)) {
         const what =
           event.name === undefined ? `event record of class ${event.id}` : `event record ${event.name}`;
-        this.#fault(this.#record, `${what} runs past the end of the packet's content`);
+        this.#fault(this.record, `${what} runs past the end of the packet's content`);
         return FAULT;
       }
-      this.#record = this.#shifted;
+      this.record = this.#shifted;
       this.cycles = cycles;
       this.clockLow = low;
-      answer = decode(this, this.#record);
+      answer = decode(this, this.record);
     }
     if (answer === FAULT) this.#fault(this.fault!.at, this.fault!.reason);
     return answer;
@@ -218,8 +202,8 @@ export class DataStreamReader extends DecodeState {
       if (at + this.#windowStart * 8 >= this.#contentBits) return this.#nextPacket();
       const next = this.plan.header(this, at);
       if (next >= 0) {
-        this.#record = next;
-        this.#setTime();
+        this.record = next;
+        this.updateTime();
         return true;
       }
       if (next === MORE && this.#refill(at)) {
@@ -232,7 +216,8 @@ export class DataStreamReader extends DecodeState {
     }
   }
 
-  #setTime(): void {
+  /** Sets `ns` from the clock. */
+  updateTime(): void {
     this.ns = this.#hasClock ? this.rel + this.baseNs : Number.NEGATIVE_INFINITY;
   }
 
@@ -405,6 +390,32 @@ export class DataStreamReader extends DecodeState {
     }
     this.#priorEnd = end;
   }
+}
+
+/** The loop over records in its general form: any clock, header decoded by a call. */
+function plainLoop(header: Decoder): RecordLoop {
+  return (state, decoders, limit, budget) => {
+    const reader = state as DataStreamReader;
+    let done = 0;
+    for (;;) {
+      const decode = decoders[reader.id];
+      const at = decode === undefined ? MORE : decode(reader, reader.record);
+      reader.done = done;
+      if (at < 0) {
+        reader.answer = at;
+        return LOOP_RECORD;
+      }
+      reader.done = ++done;
+      const next = at < reader.end ? header(reader, at) : MORE;
+      if (next < 0) {
+        reader.record = at;
+        return LOOP_HEADER;
+      }
+      reader.record = next;
+      reader.updateTime();
+      if (!(reader.ns < limit) || done >= budget) return LOOP_LIMIT;
+    }
+  };
 }
 
 function modulo(value: number, bits: number): number {
