@@ -5,6 +5,7 @@ import { globToRegExp } from "../base/glob.js";
 import { parseMoment } from "../base/moment.js";
 import { headerDecoder, skipDecoder, touchDecoder } from "../ctf/decode/decoders.js";
 import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
+import { RecycledStrings } from "../ctf/print/babeltrace-strings.js";
 import { discardedText } from "../ctf/print/discarded-text.js";
 import { type EventFilter, jsonPrinter, type PrettyOptions, prettyPrinter } from "../ctf/print/printer.js";
 import type { DataStream } from "../ctf/stream/stream.js";
@@ -49,6 +50,10 @@ export const command: Command = {
       { name: "clock-date", help: "timestamps with the date" },
       { name: "clock-gmt", help: "timestamps in GMT instead of local time" },
       { name: "clock-seconds", help: "timestamps as seconds.nanoseconds since the epoch" },
+      {
+        name: "true-strings",
+        help: "print empty strings as empty, where babeltrace2 2.0.4 repeats an older value",
+      },
       { name: "no-delta", help: "without the time since the event record before" },
       {
         name: "names",
@@ -81,7 +86,12 @@ export const command: Command = {
     const out = new ByteWriter(1);
     let decoders: (stream: DataStream) => ClassDecoders;
     let matched = 0;
-    if (format === "text") decoders = prettyPrinter(out, options, filter, experiment.generate);
+    // babeltrace2's own time filter makes other batches of event records: there is nothing to be equal to.
+    const recycled =
+      format === "text" && !args.has("true-strings") && beginNs === undefined && endNs === undefined
+        ? new RecycledStrings(experiment)
+        : undefined;
+    if (format === "text") decoders = prettyPrinter(out, options, filter, experiment.generate, recycled);
     else if (format === "json") decoders = jsonPrinter(out, filter, experiment.generate);
     else decoders = dummyDecoders(filter, experiment.generate, () => matched++);
     const filtered = args.has("event");
@@ -97,6 +107,12 @@ export const command: Command = {
       },
     });
     out.flush();
+    recycled?.close();
+    if (recycled && recycled.shown > 0) {
+      complain(
+        `${recycled.shown} empty strings are printed with an older value, as babeltrace2 2.0.4 does; --true-strings shows them empty`,
+      );
+    }
     if (format === "dummy")
       process.stderr.write(`${filtered ? matched : result.eventRecords} event records\n`);
     const failures = experiment.failed.map((failed) => failed.error.message);

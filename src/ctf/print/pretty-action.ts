@@ -17,6 +17,11 @@ export function enumPrefix(labels: readonly string[]): string {
 export class PrettyAction extends WritingAction {
   /** Whether field names are written. */
   names = true;
+  /** Empty strings as babeltrace2 prints them: the code has `B` (`RecycledStrings`) and `z` (the object). */
+  recycled = false;
+  #texts = 0;
+  /** Index variables of the arrays around the field. */
+  readonly #indexes: string[] = [];
 
   protected memberBegin(name: string, first: boolean): void {
     this.literal(first ? " " : ", ");
@@ -83,6 +88,14 @@ export class PrettyAction extends WritingAction {
 
   text(fc: FieldClass, start: string, length: string): void {
     const encoding = "encoding" in fc && fc.encoding ? fc.encoding : "utf-8";
+    if (this.recycled && encoding === "utf-8") {
+      // Elements of arrays have texts of their own: 65536 numbers per field and level.
+      const number = this.#texts++;
+      const place = this.#indexes.reduce((sum, index) => `(${sum} * 65536 + ${index} + 1)`, String(number));
+      const write = this.#indexes.length === 0 ? "write" : "writePlace";
+      this.unbounded((at) => `B.${write}(T, ${at}, z, ${place}, u8, ${start}, ${length})`);
+      return;
+    }
     this.unbounded((at) =>
       codeUnitSize(encoding) === 1
         ? `K.writeQuoted(T, ${at}, u8, ${start}, ${length})`
@@ -107,6 +120,7 @@ export class PrettyAction extends WritingAction {
   }
 
   element(_fc: FieldClass, index: string): Action {
+    this.#indexes.push(index);
     const at = this.exactly(2);
     // Elements after the first are preceded by a comma.
     this.g.line(`if (${index} > 0) { w[${at}] = 44; w[${at} + 1] = 32; o++; } else w[${at}] = 32;`);
@@ -120,7 +134,9 @@ export class PrettyAction extends WritingAction {
     return this;
   }
 
-  arrayEnd(_fc: FieldClass): void {
+  arrayEnd(fc: FieldClass): void {
+    // An array of constant length 0 has no loop.
+    if (fc.type !== "static-array" || fc.length > 0) this.#indexes.pop();
     this.literal(" ]");
   }
 

@@ -29,6 +29,7 @@ import type { EventRecordClass, FieldClass } from "../metadata/types.js";
 import type { DataStreamReader } from "../stream/reader.js";
 import type { DataStream } from "../stream/stream.js";
 import type { Trace } from "../trace/trace.js";
+import type { RecycledStrings } from "./babeltrace-strings.js";
 import { JsonAction } from "./json-action.js";
 import { PrettyAction } from "./pretty-action.js";
 import { formatG, writeQuoted } from "./quote.js";
@@ -39,6 +40,7 @@ import {
   integerText,
   jsonBlob,
   jsonNumber,
+  type TextWriter,
   writeJson,
   writeJsonText,
   writePretty,
@@ -189,6 +191,8 @@ export function prettyPrinter(
   options: PrettyOptions,
   filter: EventFilter,
   generate: boolean,
+  /** Empty strings as babeltrace2 2.0.4 prints them; without it, as they are. */
+  recycled?: RecycledStrings,
 ): (stream: DataStream) => ClassDecoders {
   const time = new TimeText(options.time);
   const { names } = options;
@@ -196,7 +200,18 @@ export function prettyPrinter(
     header: headerDecoder(stream.class, generate),
     skipper: (event) => skipDecoder(stream.class, event, generate),
     decoder: (event) => {
-      if (!filter(event)) return skipDecoder(stream.class, event, generate);
+      if (!filter(event)) {
+        const skip = skipDecoder(stream.class, event, generate);
+        if (!recycled) return skip;
+        return (state, at) => {
+          const answer = skip(state, at);
+          if (answer >= 0) {
+            recycled.object();
+            recycled.advance();
+          }
+          return answer;
+        };
+      }
       const head = headText(stream.trace, event, options, stream.clock !== undefined);
       const trees = printedTrees(stream, event);
       const named = (scope: string) => (scope === "payload" ? names.payload : names.context);
@@ -206,6 +221,12 @@ export function prettyPrinter(
         return interpretPrinter(out, trees, (reader, values) => {
           if (stream.clock) out.at = time.write(out, out.at, reader);
           out.text(head);
+          const object = recycled?.object();
+          const text: TextWriter | undefined =
+            recycled &&
+            ((place, bytes) => {
+              out.at = recycled.writePlace(out, out.at, object!, place, bytes, 0, bytes.length);
+            });
           let first = true;
           const separate = (): void => {
             if (!first) out.text(", ");
@@ -219,15 +240,20 @@ export function prettyPrinter(
             if (!shown) return;
             separate();
             out.text(scopeName(scope));
-            writePretty(out, tree, values[i], named(scope));
+            writePretty(out, tree, values[i], named(scope), text, scope);
           });
           out.text("\n");
           time.commit();
+          recycled?.advance();
         });
       }
       const g = recordGenerator(stream.class, event);
       const action = new PrettyAction(g);
       g.line("let o = T.at, w = T.u8, d = T.dv;");
+      if (recycled) {
+        action.recycled = true;
+        g.line("const z = B.object();");
+      }
       if (stream.clock) g.line("o = X.write(T, o, s); w = T.u8; d = T.dv;");
       action.put(head);
       let first = true;
@@ -247,9 +273,9 @@ export function prettyPrinter(
       }
       action.put("\n");
       action.barrier();
-      g.line("T.at = o; X.commit(); T.flushIfFull();");
+      g.line(`T.at = o; X.commit(); ${recycled ? "B.advance(); " : ""}T.flushIfFull();`);
       g.finish();
-      return compile(g, ["T", "X"], [out, time]) as Decoder;
+      return compile(g, ["T", "X", "B"], [out, time, recycled]) as Decoder;
     },
     packet: (reader, header) => {
       if (!showsPacketContext(stream)) return;

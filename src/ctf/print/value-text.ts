@@ -59,8 +59,18 @@ export function jsonBlob(bytes: Uint8Array): string {
   return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")}"`;
 }
 
+/** How a string is written other than as it is: `place` says which field it is. */
+export type TextWriter = (place: string, bytes: Uint8Array) => void;
+
 /** Appends a value in babeltrace2's text format. */
-export function writePretty(out: ByteWriter, fc: FieldClass, raw: RawValue, names: boolean): void {
+export function writePretty(
+  out: ByteWriter,
+  fc: FieldClass,
+  raw: RawValue,
+  names: boolean,
+  text?: TextWriter,
+  place = "",
+): void {
   switch (fc.type) {
     case "int":
     case "varint":
@@ -72,6 +82,10 @@ export function writePretty(out: ByteWriter, fc: FieldClass, raw: RawValue, name
     case "string":
     case "static-string":
     case "dynamic-string": {
+      if (text && fc.encoding === "utf-8") {
+        text(place, raw as Uint8Array);
+        break;
+      }
       const bytes =
         fc.encoding === "utf-8"
           ? (raw as Uint8Array)
@@ -87,7 +101,7 @@ export function writePretty(out: ByteWriter, fc: FieldClass, raw: RawValue, name
       out.text("{");
       visibleMembers(fc).forEach((member, i) => {
         out.text(`${i === 0 ? " " : ", "}${names ? `${member.name} = ` : ""}`);
-        writePretty(out, member.fieldClass, (raw as RawValue[])[member.index], names);
+        writePretty(out, member.fieldClass, (raw as RawValue[])[member.index], names, text, `${place}.${i}`);
       });
       out.text(" }");
       break;
@@ -96,7 +110,7 @@ export function writePretty(out: ByteWriter, fc: FieldClass, raw: RawValue, name
       out.text("[");
       (raw as RawValue[]).forEach((value, i) => {
         out.text(`${i === 0 ? " " : ", "}${names ? `[${i}] = ` : ""}`);
-        writePretty(out, fc.element, value, names);
+        writePretty(out, fc.element, value, names, text, `${place}.${i}`);
       });
       out.text(" ]");
       break;
@@ -104,14 +118,14 @@ export function writePretty(out: ByteWriter, fc: FieldClass, raw: RawValue, name
       if (raw === undefined) out.text("<none>");
       else {
         out.text("{ ");
-        writePretty(out, fc.fieldClass, (raw as RawValue[])[0], names);
+        writePretty(out, fc.fieldClass, (raw as RawValue[])[0], names, text, `${place}.0`);
         out.text(" }");
       }
       break;
     case "variant": {
       const { option, value } = raw as { option: number; value: RawValue };
       out.text("{ ");
-      writePretty(out, fc.options[option]!.fieldClass, value, names);
+      writePretty(out, fc.options[option]!.fieldClass, value, names, text, `${place}.${option}`);
       out.text(" }");
       break;
     }

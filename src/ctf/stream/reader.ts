@@ -107,6 +107,11 @@ export class DataStreamReader extends DecodeState {
     return this.#hz1e9 ? this.cycles : cyclesToNs(this.cycles, this.stream.clock!.frequency);
   }
 
+  /** Index of the packet being read. */
+  get packet(): number {
+    return this.#packet;
+  }
+
   /** Path of the file being read, for messages. */
   get path(): string {
     return this.stream.files[Math.max(0, this.#file)]!.path;
