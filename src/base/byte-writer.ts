@@ -169,7 +169,7 @@ export class ByteWriter {
       } catch (error) {
         // A pipe that is not ready (Node opens it non-blocking): wait a little and go on.
         if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-        Atomics.wait(pause, 0, 0, 1);
+        Atomics.wait(pause, 0, 0, 0.2);
       }
     }
     this.at = 0;

@@ -1,4 +1,5 @@
 /** What a command's file exports, and what commands share. */
+import { ByteWriter } from "../base/byte-writer.js";
 import type { CommandSpec, ParsedArguments } from "./options.js";
 
 export interface Command {
@@ -10,6 +11,16 @@ export interface Command {
 /** Messages for people; never mixed with output. */
 export function complain(message: string): void {
   process.stderr.write(`periscope: ${message}\n`);
+}
+
+/**
+ * Output for the reader of standard output. Not by `process.stdout`: that would make a pipe non-blocking, and
+ * large output slow.
+ */
+export function writeOutput(text: string): void {
+  const out = new ByteWriter(1);
+  out.text(text);
+  out.flush();
 }
 
 /** At most this many messages of one kind are shown. */

@@ -4,7 +4,7 @@ import { Experiment } from "../ctf/experiment.js";
 import { summarize } from "../ctf/summary.js";
 import { infoJson, infoText } from "../present/info-text.js";
 import { problemLine } from "../sources/ctf.js";
-import { type Command, complain, reportProblems } from "./command.js";
+import { type Command, complain, reportProblems, writeOutput } from "./command.js";
 import { makeProgress } from "./progress.js";
 
 export const command: Command = {
@@ -31,7 +31,7 @@ export const command: Command = {
     const summary = summarize(experiment, progress?.update);
     progress?.end();
     if (experiment.traces.length > 0 || args.has("json")) {
-      process.stdout.write(args.has("json") ? infoJson(summary) : infoText(summary, { events: limit }));
+      writeOutput(args.has("json") ? infoJson(summary) : infoText(summary, { events: limit }));
     }
     const failures = experiment.failed.map((failed) => failed.error.message);
     return reportProblems([...failures, ...summary.problems.map(problemLine)], summary.lostPackets);

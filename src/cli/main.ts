@@ -3,7 +3,7 @@
  * Exit codes: 0 done, 1 the work failed, 2 wrong usage.
  */
 import { PeriscopeError, UsageError } from "../base/errors.js";
-import { type Command, complain } from "./command.js";
+import { type Command, complain, writeOutput } from "./command.js";
 import { helpText, parseArguments } from "./options.js";
 
 const commands: Record<string, { summary: string; load: () => Promise<{ command: Command }> }> = {
@@ -34,12 +34,12 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   if (name === "--help" || name === "-h" || name === "help") {
-    process.stdout.write(overview());
+    writeOutput(overview());
     return 0;
   }
   if (name === "--version" || name === "-V") {
     const { version } = await import("../version.js");
-    process.stdout.write(`periscope ${version}\n`);
+    writeOutput(`periscope ${version}\n`);
     return 0;
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -47,17 +47,11 @@ async function main(args: readonly string[]): Promise<number> {
   const { command } = await entry.load();
   const parsed = parseArguments(command.spec, rest);
   if (parsed.has("help")) {
-    process.stdout.write(helpText(command.spec));
+    writeOutput(helpText(command.spec));
     return 0;
   }
   return await command.run(parsed);
 }
-
-// The reader of our output has gone (head, less): nothing failed.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit();
-  throw error;
-});
 
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -69,6 +63,7 @@ try {
     complain(error.message);
     process.exitCode = 1;
   } else if (error instanceof Error && "code" in error && typeof error.code === "string") {
+    // The reader of our output has gone (head, less): nothing failed.
     if (error.code === "EPIPE") process.exitCode = 0;
     else {
       complain(error.message);

@@ -1,6 +1,7 @@
 /** `periscope report`: what the machine was doing, in one page. */
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { isatty } from "node:tty";
 import { Worker } from "node:worker_threads";
 import {
   mergeReport,
@@ -14,7 +15,7 @@ import { renderReportHtml } from "../present/report-html.js";
 import { reportToJson } from "../present/report-json.js";
 import { renderReportText } from "../present/report-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
-import { type Command, complain, reportProblems } from "./command.js";
+import { type Command, complain, reportProblems, writeOutput } from "./command.js";
 import { timeRange } from "./print.js";
 import { makeProgress } from "./progress.js";
 import type { ReportTask } from "./report-worker.js";
@@ -50,8 +51,7 @@ export const command: Command = {
       throw new UsageError("report: expected one or more paths; see periscope report --help");
     if (args.has("json") && args.has("html"))
       throw new UsageError("report: --json and --html exclude each other");
-    const width =
-      numberOption(args.get("width"), "--width", 60) ?? Math.max(60, process.stdout.columns ?? 80);
+    const width = numberOption(args.get("width"), "--width", 60) ?? terminalWidth();
     const threads = numberOption(args.get("threads"), "--threads", 1) ?? availableParallelism();
     const source = openSource(args.operands);
     for (const note of source.experiment.notes()) complain(`note: ${note}`);
@@ -71,14 +71,19 @@ export const command: Command = {
       writeFileSync(html, renderReportHtml(report));
       complain(`report written to ${html}`);
     } else if (args.has("json")) {
-      process.stdout.write(`${JSON.stringify(reportToJson(report), undefined, 2)}\n`);
+      writeOutput(`${JSON.stringify(reportToJson(report), undefined, 2)}\n`);
     } else {
-      const color = process.stdout.isTTY && !process.env["NO_COLOR"];
-      process.stdout.write(renderReportText(report, { width, color }));
+      const color = isatty(1) && !process.env["NO_COLOR"];
+      writeOutput(renderReportText(report, { width, color }));
     }
     return reportProblems(report.machine.problems, 0);
   },
 };
+
+/** Columns of the terminal, 80 where output goes elsewhere. */
+function terminalWidth(): number {
+  return isatty(1) ? Math.max(60, process.stdout.columns ?? 80) : 80;
+}
 
 function numberOption(text: string | undefined, name: string, least: number): number | undefined {
   if (text === undefined) return undefined;

@@ -19,7 +19,7 @@ import { headerDecoder, skipDecoder } from "../decode/decoders.js";
 import type { Experiment } from "../experiment.js";
 import type { EventRecordClass } from "../metadata/types.js";
 import type { DataStreamReader } from "../stream/reader.js";
-import { writeQuoted } from "./quote.js";
+import { writeQuoted, writeQuotedAndKeep, writeQuotedUntilNull } from "./quote.js";
 
 /** babeltrace2's MSG_BATCH_SIZE. */
 const batchSize = 15;
@@ -32,11 +32,16 @@ interface HeldText {
 
 /** An event object: what its string fields hold. */
 export class EventObject {
+  /** Text fields of 16 bytes as four words each: process names, which nearly every record has. */
+  readonly words = new Int32Array(4 * shortTexts);
   /** By the number of the field in its event record class. */
   readonly texts: HeldText[] = [];
   /** Elements of arrays (and everything, for the interpreter) by a key of their place. */
   readonly places = new Map<number | string, HeldText>();
 }
+
+/** Text fields of 16 bytes per event record class that are kept as words. */
+export const shortTexts = 16;
 
 const newText = (): HeldText => ({ bytes: new Uint8Array(32), length: 0 });
 
@@ -123,8 +128,9 @@ export class RecycledStrings {
   readonly #pools = new Map<EventRecordClass, EventObject[]>();
   #last = Number.NEGATIVE_INFINITY;
   /** Objects of the event records of the current batch, in the order of printing. */
-  readonly #batch: EventObject[] = [];
-  readonly #batchPools: EventObject[][] = [];
+  readonly #batch: EventObject[] = Array.from({ length: batchSize }, () => new EventObject());
+  readonly #batchPools: EventObject[][] = Array.from({ length: batchSize }, () => []);
+  #count = 0;
   #at = 0;
 
   constructor(experiment: Experiment) {
@@ -152,8 +158,8 @@ export class RecycledStrings {
 
   /** The object of the event record that is printed next. */
   object(): EventObject {
-    if (this.#at >= this.#batch.length) this.#nextBatch();
-    return this.#batch[this.#at] ?? new EventObject();
+    if (this.#at >= this.#count) this.#nextBatch();
+    return this.#batch[this.#at < batchSize ? this.#at : 0]!;
   }
 
   /** That event record is done. */
@@ -162,14 +168,11 @@ export class RecycledStrings {
   }
 
   #nextBatch(): void {
-    const batch = this.#batch;
-    const pools = this.#batchPools;
-    batch.length = 0;
-    pools.length = 0;
+    this.#count = 0;
     this.#at = 0;
     // A batch without event records prints nothing: go on to one that has some.
-    while (batch.length === 0 && this.#fillBatch()) {
-      for (let i = 0; i < batch.length; i++) pools[i]!.push(batch[i]!);
+    while (this.#count === 0 && this.#fillBatch()) {
+      for (let i = 0; i < this.#count; i++) this.#batchPools[i]!.push(this.#batch[i]!);
     }
   }
 
@@ -197,8 +200,8 @@ export class RecycledStrings {
       this.#last = youngestNs;
       const object = youngest.objects[youngest.head];
       if (object !== undefined) {
-        this.#batch.push(object);
-        this.#batchPools.push(youngest.pools[youngest.head]!);
+        this.#batch[this.#count] = object;
+        this.#batchPools[this.#count++] = youngest.pools[youngest.head]!;
       }
       youngest.head++;
     }
@@ -238,6 +241,13 @@ export class RecycledStrings {
     return this.#write(out, at, held, from, start, length);
   }
 
+  /** Writes what the 16-byte text field number `slot` holds; its field is empty. */
+  writeHeld16(out: ByteWriter, at: number, object: EventObject, slot: number): number {
+    const bytes = new Uint8Array(object.words.buffer, slot * 16, 16);
+    if (bytes[0] !== 0) this.shown++;
+    return writeQuotedUntilNull(out, at, bytes, 0, 16);
+  }
+
   #write(
     out: ByteWriter,
     at: number,
@@ -255,9 +265,8 @@ export class RecycledStrings {
       bytes = new Uint8Array(length * 2);
       held.bytes = bytes;
     }
-    for (let i = 0; i < length; i++) bytes[i] = from[start + i]!;
     held.length = length;
-    return writeQuoted(out, at, from, start, length);
+    return writeQuotedAndKeep(out, at, from, start, length, bytes);
   }
 
   close(): void {

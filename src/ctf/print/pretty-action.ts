@@ -6,6 +6,7 @@ import type { Action, IntSource } from "../decode/generator.js";
 import { LabelCache } from "../decode/labels.js";
 import { codeUnitSize } from "../decode/state.js";
 import type { FieldClass, FixedIntClass, FloatClass, StructClass, VarIntClass } from "../metadata/types.js";
+import { shortTexts } from "./babeltrace-strings.js";
 import { quoted } from "./quote.js";
 import { WritingAction } from "./writing-action.js";
 
@@ -20,6 +21,7 @@ export class PrettyAction extends WritingAction {
   /** Empty strings as babeltrace2 prints them: the code has `B` (`RecycledStrings`) and `z` (the object). */
   recycled = false;
   #texts = 0;
+  #shortTexts = 0;
   /** Index variables of the arrays around the field. */
   readonly #indexes: string[] = [];
 
@@ -100,6 +102,28 @@ export class PrettyAction extends WritingAction {
       codeUnitSize(encoding) === 1
         ? `K.writeQuoted(T, ${at}, u8, ${start}, ${length})`
         : `K.writeQuotedWide(T, ${at}, u8, ${start}, ${length}, ${this.g.constant(encoding)})`,
+    );
+  }
+
+  text16(fc: FieldClass, start: string): void {
+    if (!this.recycled) {
+      this.unbounded((at) => `K.writeQuotedUntilNull(T, ${at}, u8, ${start}, 16)`);
+      return;
+    }
+    if (this.#indexes.length > 0 || this.#shortTexts === shortTexts) {
+      const length = this.g.name("n");
+      this.g.line(`const ${length} = K.textEnd(u8, ${start}, ${start} + 16, 1) - ${start};`);
+      this.text(fc, start, length);
+      return;
+    }
+    const slot = this.#shortTexts++;
+    const words = [0, 1, 2, 3].map(
+      (i) => `z.words[${slot * 4 + i}] = dv.getInt32(${start} + ${i * 4}, true);`,
+    );
+    this.g.line(`if (u8[${start}] !== 0) { ${words.join(" ")} }`);
+    this.unbounded(
+      (at) =>
+        `u8[${start}] !== 0 ? K.writeQuotedUntilNull(T, ${at}, u8, ${start}, 16) : B.writeHeld16(T, ${at}, z, ${slot})`,
     );
   }
 

@@ -32,7 +32,7 @@ import type { Trace } from "../trace/trace.js";
 import type { RecycledStrings } from "./babeltrace-strings.js";
 import { JsonAction } from "./json-action.js";
 import { PrettyAction } from "./pretty-action.js";
-import { formatG, writeQuoted } from "./quote.js";
+import { formatG, writeQuoted, writeQuotedUntilNull } from "./quote.js";
 import { type TimeOptions, TimeText, writeEpochNs } from "./time-text.js";
 import {
   blobText,
@@ -80,6 +80,7 @@ Object.assign(kit, {
   writeDecimal64,
   writeHex,
   writeQuoted,
+  writeQuotedUntilNull,
   formatG,
   jsonNumber,
   writeJsonText,

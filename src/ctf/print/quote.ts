@@ -48,6 +48,50 @@ export function writeQuoted(
   return at + 1;
 }
 
+/** The same, with a copy of the bytes in `keep`. */
+export function writeQuotedAndKeep(
+  out: ByteWriter,
+  at: number,
+  from: Uint8Array,
+  start: number,
+  length: number,
+  keep: Uint8Array,
+): number {
+  if (at + length * 4 + 2 > out.capacity) out.room(at, length * 4 + 2);
+  const u8 = out.u8;
+  u8[at++] = 34;
+  for (let i = 0; i < length; i++) {
+    const byte = from[start + i]!;
+    keep[i] = byte;
+    if (isPlain[byte] === 1) u8[at++] = byte;
+    else at = writeAscii(u8, at, escapes[byte]!);
+  }
+  u8[at] = 34;
+  return at + 1;
+}
+
+/** The same for the bytes before the first null byte of `most`. */
+export function writeQuotedUntilNull(
+  out: ByteWriter,
+  at: number,
+  from: Uint8Array,
+  start: number,
+  most: number,
+): number {
+  if (at + most * 4 + 2 > out.capacity) out.room(at, most * 4 + 2);
+  const u8 = out.u8;
+  u8[at++] = 34;
+  const end = start + most;
+  for (let i = start; i < end; i++) {
+    const byte = from[i]!;
+    if (isPlain[byte] === 1) u8[at++] = byte;
+    else if (byte === 0) break;
+    else at = writeAscii(u8, at, escapes[byte]!);
+  }
+  u8[at] = 34;
+  return at + 1;
+}
+
 export function quoted(text: string): string {
   let result = '"';
   for (const byte of Buffer.from(text)) result += escapes[byte] ?? String.fromCharCode(byte);

@@ -45,7 +45,9 @@ export function timeText(epochNs: bigint, options: { clock: string; gmt: boolean
 }
 
 export class TimeText {
-  #second = Number.NaN;
+  /** The second whose text `#head` is: since the origin of streams that have origin `#secondOrigin`. */
+  #secondRel = Number.NaN;
+  #secondOrigin = Number.NaN;
   #head = new Uint8Array(0);
   // The last record printed and the one being printed, as seconds and nanoseconds.
   #lastSecond = Number.NaN;
@@ -62,16 +64,23 @@ export class TimeText {
     if (at + 128 > out.capacity) out.room(at, 128);
     const { u8 } = out;
     if (this.options.clock === "cycles") return this.#writeCycles(u8, at, reader);
-    const whole = Math.floor(reader.rel / 1e9);
-    const ns = reader.rel - whole * 1e9;
-    const second = reader.originSecond + whole;
-    this.#nowSecond = second;
+    const rel = reader.rel;
+    // Most records are in the second of the one before: no division then.
+    let ns = rel - this.#secondRel;
+    if (!(ns >= 0 && ns < 1e9) || reader.originSecond !== this.#secondOrigin) {
+      const whole = Math.floor(rel / 1e9);
+      ns = rel - whole * 1e9;
+      this.#secondRel = whole * 1e9;
+      this.#secondOrigin = reader.originSecond;
+      this.#nowSecond = reader.originSecond + whole;
+      if (this.#nowSecond >= 0) this.#newSecond(this.#nowSecond);
+    }
     this.#nowNs = ns;
-    if (second < 0) return this.#writeEarly(u8, at);
-    if (second !== this.#second) this.#newSecond(second);
+    if (this.#nowSecond < 0) return this.#writeEarly(u8, at);
     const head = this.#head;
-    for (let i = 0; i < head.length; i++) u8[at + i] = head[i]!;
-    at += head.length;
+    const length = head.length;
+    for (let i = 0; i < length; i++) u8[at + i] = head[i]!;
+    at += length;
     writeNineDigits(u8, at, ns);
     return this.#writeDelta(u8, at + 9);
   }
@@ -87,7 +96,6 @@ export class TimeText {
     const { options } = this;
     const text = options.clock === "seconds" ? String(second) : wallTime(second, options);
     this.#head = Buffer.from(`${options.names ? "timestamp = " : "["}${text}.`);
-    this.#second = second;
   }
 
   #writeDelta(u8: Uint8Array, at: number): number {
