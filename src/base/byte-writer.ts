@@ -127,6 +127,30 @@ export function writeAscii(u8: Uint8Array, at: number, text: string): number {
   return at + text.length;
 }
 
+/** Text that is written again and again: four bytes at a time, up to three bytes of rubbish behind it. */
+export class StockText {
+  readonly length: number;
+  readonly #words: Int32Array;
+
+  constructor(bytes: Uint8Array) {
+    this.length = bytes.length;
+    const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+    padded.set(bytes);
+    const view = new DataView(padded.buffer);
+    this.#words = Int32Array.from({ length: padded.length / 4 }, (_, i) => view.getInt32(i * 4, true));
+  }
+
+  /** Writes it at `at`, with room made; returns the position after it. */
+  write(out: ByteWriter, at: number): number {
+    const { length } = this;
+    if (at + length > out.capacity) out.room(at, length);
+    const { dv } = out;
+    const words = this.#words;
+    for (let i = 0; i < words.length; i++) dv.setInt32(at + i * 4, words[i]!, true);
+    return at + length;
+  }
+}
+
 export class ByteWriter {
   u8: Uint8Array;
   dv: DataView;

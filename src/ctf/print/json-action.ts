@@ -5,6 +5,7 @@
  * Enumerations are `{"value":N,"labels":[...]}`; blobs are strings of hexadecimal digits.
  */
 
+import { StockText } from "../../base/byte-writer.js";
 import type { Action, IntSource } from "../decode/generator.js";
 import { LabelCache } from "../decode/labels.js";
 import type { FieldClass, FixedIntClass, FloatClass, StructClass, VarIntClass } from "../metadata/types.js";
@@ -20,8 +21,8 @@ export class JsonAction extends WritingAction {
     this.literal(text);
   }
 
-  copy(bytes: string): void {
-    this.unbounded((at) => `K.copy(T, ${at}, ${bytes})`);
+  copy(stock: string): void {
+    this.unbounded((at) => `(${stock}).write(T, ${at})`);
   }
 
   protected memberBegin(name: string, first: boolean): void {
@@ -32,7 +33,7 @@ export class JsonAction extends WritingAction {
     const form = fc.type === "int" ? fc.form : "integer";
     if (form === "boolean") {
       const test = "small" in value ? value.small : `${value.lo} | ${value.hi}`;
-      this.copy(`(${test}) ? ${this.g.constant(trueBytes)} : ${this.g.constant(falseBytes)}`);
+      this.copy(`(${test}) ? ${this.g.constant(trueText)} : ${this.g.constant(falseText)}`);
       return;
     }
     const labelled = fc.mappings !== undefined && form === "integer";
@@ -42,7 +43,7 @@ export class JsonAction extends WritingAction {
       this.g.line(`o = K.${fc.signed ? "writeSigned32" : "writeDecimal32"}(w, ${at}, ${value.small});`);
     } else this.g.line(`o = K.writeDecimal64(w, ${at}, ${value.lo}, ${value.hi});`);
     if (labelled) {
-      const cache = new LabelCache(fc.mappings!, (labels) => Buffer.from(enumSuffix(labels)));
+      const cache = new LabelCache(fc.mappings!, (labels) => new StockText(Buffer.from(enumSuffix(labels))));
       const exact = "small" in value ? value.small : `K.exactValue(${value.lo}, ${value.hi})`;
       this.copy(`${this.g.constant(cache)}.get(${exact})`);
     }
@@ -104,5 +105,5 @@ export class JsonAction extends WritingAction {
   }
 }
 
-const trueBytes = Buffer.from("true");
-const falseBytes = Buffer.from("false");
+const trueText = new StockText(Buffer.from("true"));
+const falseText = new StockText(Buffer.from("false"));

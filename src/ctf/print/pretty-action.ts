@@ -2,6 +2,7 @@
  * Generated printing in the format of babeltrace2's `sink.text.pretty`.
  */
 
+import { StockText } from "../../base/byte-writer.js";
 import type { Action, IntSource } from "../decode/generator.js";
 import { LabelCache } from "../decode/labels.js";
 import { codeUnitSize } from "../decode/state.js";
@@ -35,20 +36,20 @@ export class PrettyAction extends WritingAction {
     this.literal(text);
   }
 
-  /** Copies bytes known only when the code runs; `bytes` is an expression. */
-  copy(bytes: string): void {
-    this.unbounded((at) => `K.copy(T, ${at}, ${bytes})`);
+  /** Writes a `StockText` known only when the code runs; `stock` is an expression. */
+  copy(stock: string): void {
+    this.unbounded((at) => `(${stock}).write(T, ${at})`);
   }
 
   int(fc: FixedIntClass | VarIntClass, value: IntSource): void {
     const form = fc.type === "int" ? fc.form : "integer";
     if (form === "boolean") {
       const test = "small" in value ? value.small : `${value.lo} | ${value.hi}`;
-      this.copy(`(${test}) ? ${this.g.constant(trueBytes)} : ${this.g.constant(falseBytes)}`);
+      this.copy(`(${test}) ? ${this.g.constant(trueText)} : ${this.g.constant(falseText)}`);
       return;
     }
     if (form === "integer" && fc.mappings) {
-      const cache = new LabelCache(fc.mappings, (labels) => Buffer.from(enumPrefix(labels)));
+      const cache = new LabelCache(fc.mappings, (labels) => new StockText(Buffer.from(enumPrefix(labels))));
       const exact = "small" in value ? value.small : `K.exactValue(${value.lo}, ${value.hi})`;
       this.copy(`${this.g.constant(cache)}.get(${exact})`);
       this.#number(fc, value);
@@ -187,5 +188,5 @@ export class PrettyAction extends WritingAction {
   }
 }
 
-const trueBytes = Buffer.from("true");
-const falseBytes = Buffer.from("false");
+const trueText = new StockText(Buffer.from("true"));
+const falseText = new StockText(Buffer.from("false"));

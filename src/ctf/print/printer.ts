@@ -5,6 +5,7 @@
  */
 import {
   ByteWriter,
+  StockText,
   writeAscii,
   writeDecimal32,
   writeDecimal64,
@@ -36,7 +37,6 @@ import { formatG, writeQuoted, writeQuotedUntilNull } from "./quote.js";
 import { type TimeOptions, TimeText, writeEpochNs } from "./time-text.js";
 import {
   blobText,
-  copyBytes,
   integerText,
   jsonBlob,
   jsonNumber,
@@ -73,7 +73,6 @@ export interface PrettyOptions {
 }
 
 Object.assign(kit, {
-  copy: copyBytes,
   writeAscii,
   writeDecimal32,
   writeSigned32,
@@ -235,7 +234,7 @@ export function prettyPrinter(
           };
           if (packet) {
             separate();
-            out.at = copyBytes(out, out.at, reader.prefix);
+            out.at = reader.prefix.write(out, out.at);
           }
           trees.forEach(({ scope, tree, shown }, i) => {
             if (!shown) return;
@@ -313,7 +312,7 @@ export function jsonPrinter(
             out.text(",");
           }
           out.text(head);
-          if (packet) out.at = copyBytes(out, out.at, reader.prefix);
+          if (packet) out.at = reader.prefix.write(out, out.at);
           trees.forEach(({ scope, tree, shown }, i) => {
             if (!shown) return;
             out.text(`,"${keys[scope]}":`);
@@ -385,8 +384,8 @@ function interpretPrinter(
 }
 
 /** Text that is made aside and kept. */
-function aside(write: (to: ByteWriter) => void): Uint8Array {
+function aside(write: (to: ByteWriter) => void): StockText {
   const writer = new ByteWriter(-1, 256);
   write(writer);
-  return writer.u8.slice(0, writer.at);
+  return new StockText(writer.u8.subarray(0, writer.at));
 }

@@ -4,7 +4,7 @@
  * Hours, minutes and seconds change rarely: their bytes are kept until the second changes. `write` may be
  * called again for a record that turned out to need more data; only `commit` makes it the last one.
  */
-import { type ByteWriter, writeAscii, writeDecimal32, writeNineDigits } from "../../base/byte-writer.js";
+import { type ByteWriter, StockText, writeAscii, writeDecimal32, writeNineDigits } from "../../base/byte-writer.js";
 import type { DataStreamReader } from "../stream/reader.js";
 
 export interface TimeOptions {
@@ -48,7 +48,7 @@ export class TimeText {
   /** The second whose text `#head` is: since the origin of streams that have origin `#secondOrigin`. */
   #secondRel = Number.NaN;
   #secondOrigin = Number.NaN;
-  #head = new Uint8Array(0);
+  #head = new StockText(new Uint8Array(0));
   // The last record printed and the one being printed, as seconds and nanoseconds.
   #lastSecond = Number.NaN;
   #lastNs = 0;
@@ -77,10 +77,7 @@ export class TimeText {
     }
     this.#nowNs = ns;
     if (this.#nowSecond < 0) return this.#writeEarly(u8, at);
-    const head = this.#head;
-    const length = head.length;
-    for (let i = 0; i < length; i++) u8[at + i] = head[i]!;
-    at += length;
+    at = this.#head.write(out, at);
     writeNineDigits(u8, at, ns);
     return this.#writeDelta(u8, at + 9);
   }
@@ -95,7 +92,7 @@ export class TimeText {
   #newSecond(second: number): void {
     const { options } = this;
     const text = options.clock === "seconds" ? String(second) : wallTime(second, options);
-    this.#head = Buffer.from(`${options.names ? "timestamp = " : "["}${text}.`);
+    this.#head = new StockText(Buffer.from(`${options.names ? "timestamp = " : "["}${text}.`));
   }
 
   #writeDelta(u8: Uint8Array, at: number): number {

@@ -196,7 +196,7 @@ export function writeJson(out: ByteWriter, fc: FieldClass, raw: RawValue): void 
 }
 
 /** Copies bytes to `at`, with room made; returns the position after them. */
-export function copyBytes(out: ByteWriter, at: number, bytes: Uint8Array): number {
+function copyBytes(out: ByteWriter, at: number, bytes: Uint8Array): number {
   const length = bytes.length;
   if (at + length > out.capacity) out.room(at, length);
   const { u8 } = out;

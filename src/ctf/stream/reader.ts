@@ -5,6 +5,7 @@
  * Everything rare (the window's end, the packet's end, wrong data) is in the slow path here. Guarded by `npm run bench`.
  */
 import { closeSync, openSync, readSync } from "node:fs";
+import { StockText } from "../../base/byte-writer.js";
 import { LOOP_HEADER, LOOP_LIMIT, LOOP_RECORD, type RecordLoop } from "../decode/decoders.js";
 import type { Decoder } from "../decode/state.js";
 import { DecodeState, FAULT, MORE } from "../decode/state.js";
@@ -50,8 +51,8 @@ export class DataStreamReader extends DecodeState {
   /** Index among the experiment's streams, and its host's index. */
   index = 0;
   host = 0;
-  /** Bytes shown before the contexts by a printer (set by `StreamPlan.packet`). */
-  prefix: Uint8Array = new Uint8Array(0);
+  /** Text shown before the contexts by a printer (set by `StreamPlan.packet`). */
+  prefix = new StockText(new Uint8Array(0));
   /** The packet context's fields, by name. */
   packetFields: ReadonlyMap<string, unknown> = new Map();
   records = 0;
