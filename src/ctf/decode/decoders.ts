@@ -433,5 +433,15 @@ function plainDecoder(
   for (const { tree } of trees) g.walk(tree, what);
   if (what.wanted) g.line("s.sink = t;");
   g.finish();
-  return compile(g, [], []) as Decoder;
+  if (g.constants.length > 0) return compile(g, [], []) as Decoder;
+  // Names play no part here: classes whose fields have the same layout have the same code.
+  const body = g.body();
+  let decoder = bySource.get(body);
+  if (!decoder) {
+    decoder = compile(g, [], []) as Decoder;
+    bySource.set(body, decoder);
+  }
+  return decoder;
 }
+
+const bySource = new Map<string, Decoder>();
