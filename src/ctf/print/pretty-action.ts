@@ -19,7 +19,7 @@ export function enumPrefix(labels: readonly string[]): string {
 export class PrettyAction extends WritingAction {
   /** Whether field names are written. */
   names = true;
-  /** Empty strings as babeltrace2 prints them: the code has `B` (`RecycledStrings`) and `z` (the object). */
+  /** Empty strings as babeltrace2 prints them: the code has `B` (`RecycledStrings`) and `held` (the object). */
   recycled = false;
   #texts = 0;
   #shortTexts = 0;
@@ -96,7 +96,7 @@ export class PrettyAction extends WritingAction {
       const number = this.#texts++;
       const place = this.#indexes.reduce((sum, index) => `(${sum} * 65536 + ${index} + 1)`, String(number));
       const write = this.#indexes.length === 0 ? "write" : "writePlace";
-      this.unbounded((at) => `B.${write}(T, ${at}, z, ${place}, u8, ${start}, ${length})`);
+      this.unbounded((at) => `B.${write}(T, ${at}, held, ${place}, u8, ${start}, ${length})`);
       return;
     }
     this.unbounded((at) =>
@@ -119,12 +119,12 @@ export class PrettyAction extends WritingAction {
     }
     const slot = this.#shortTexts++;
     const words = [0, 1, 2, 3].map(
-      (i) => `z.words[${slot * 4 + i}] = dv.getInt32(${start} + ${i * 4}, true);`,
+      (i) => `held.words[${slot * 4 + i}] = dv.getInt32(${start} + ${i * 4}, true);`,
     );
     this.g.line(`if (u8[${start}] !== 0) { ${words.join(" ")} }`);
     this.unbounded(
       (at) =>
-        `u8[${start}] !== 0 ? K.writeQuotedUntilNull(T, ${at}, u8, ${start}, 16) : B.writeHeld16(T, ${at}, z, ${slot})`,
+        `u8[${start}] !== 0 ? K.writeQuotedUntilNull(T, ${at}, u8, ${start}, 16) : B.writeHeld16(T, ${at}, held, ${slot})`,
     );
   }
 

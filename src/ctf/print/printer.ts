@@ -252,7 +252,7 @@ export function prettyPrinter(
       g.line("let o = T.at, w = T.u8, d = T.dv;");
       if (recycled) {
         action.recycled = true;
-        g.line("const z = B.object();");
+        g.line("const held = B.object();");
       }
       if (stream.clock) g.line("o = X.write(T, o, s); w = T.u8; d = T.dv;");
       action.put(head);
