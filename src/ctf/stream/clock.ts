@@ -25,7 +25,7 @@ function floorDivide(a: bigint, b: bigint): bigint {
 export function cyclesToNs(cycles: number, frequency: bigint): number {
   if (frequency === billion) return cycles;
   const hz = Number(frequency);
-  if (hz > 2 ** 38) return Number((BigInt(cycles) * billion) / frequency);
+  if (hz > 2 ** 38) return Number(floorDivide(BigInt(cycles) * billion, frequency));
   const seconds = Math.floor(cycles / hz);
   let rest = cycles - seconds * hz;
   let carry = 0;
