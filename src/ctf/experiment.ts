@@ -7,6 +7,7 @@ import type { Decoder } from "./decode/state.js";
 import { compareStreams, mergeStreams } from "./merge.js";
 import type { EventRecordClass } from "./metadata/types.js";
 import { cyclesToNs, nsToCycles } from "./stream/clock.js";
+import { guarded } from "./stream/guard.js";
 import type { PacketHeader } from "./stream/packet-header.js";
 import { DataStreamReader, type Discarded, type Problem, type StreamPlan } from "./stream/reader.js";
 import type { DataStream } from "./stream/stream.js";
@@ -25,6 +26,8 @@ export interface ExperimentRun {
   readonly endNs?: number;
   /** See `MergeOptions.anyOrder`. */
   readonly anyOrder?: boolean;
+  /** Bytes of window per stream, for tests: small ones make records cross their ends. */
+  readonly windowBytes?: number;
   readonly onDiscarded?: (reader: DataStreamReader, discarded: Discarded) => void;
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
@@ -132,10 +135,10 @@ export class Experiment {
   /** Readers of all streams, for the packets that may have records in the range. */
   readers(
     decoders: (stream: DataStream) => ClassDecoders,
-    range: { beginNs?: number; endNs?: number } = {},
+    range: { beginNs?: number; endNs?: number; windowBytes?: number } = {},
   ): { readers: DataStreamReader[]; totalBytes: number } {
     const plans = new Map<unknown, StreamPlan>();
-    const size = windowSize(this.streams.length);
+    const size = range.windowBytes ?? windowSize(this.streams.length);
     let totalBytes = 0;
     const readers = this.streams.map((stream, index) => {
       let plan = plans.get(stream.class);
@@ -180,16 +183,21 @@ export class Experiment {
     let eventRecords = 0;
     let lostPackets = 0;
     const problems: Problem[] = [];
-    for (const trace of this.traces) problems.push(...trace.problems);
+    const cutFiles = new Set<string>();
+    for (const trace of this.traces) {
+      for (const problem of trace.problems) {
+        problems.push(problem);
+        if (isCut(problem.reason)) cutFiles.add(problem.file);
+      }
+    }
     for (const reader of readers) {
       eventRecords += reader.records;
       lostPackets += reader.lostPackets;
       for (const problem of reader.problems) {
         // A packet cut short by the end of its file was told of when the file was indexed.
-        const known = problems.some(
-          (other) => other.file === problem.file && isCut(other.reason) && isCut(problem.reason),
-        );
-        if (!known) problems.push(problem);
+        const cut = isCut(problem.reason);
+        if (!cut || !cutFiles.has(problem.file)) problems.push(problem);
+        if (cut) cutFiles.add(problem.file);
       }
     }
     const streams = readers.map((reader) => ({
@@ -231,8 +239,8 @@ function withTables(decoders: ClassDecoders, stream: DataStream, generate: boole
   return {
     header: decoders.header,
     loop: recordLoop(stream.class, generate),
-    decoder: (event) => decoders.decoder(event),
-    skipper: (event) => decoders.skipper(event),
+    decoder: (event) => guarded(decoders.decoder(event), stream.class, event),
+    skipper: (event) => guarded(decoders.skipper(event), stream.class, event),
     packet: decoders.packet && ((reader, header) => decoders.packet!(reader, header)),
     decoders: table(),
     skippers: table(),

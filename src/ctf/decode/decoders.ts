@@ -159,6 +159,7 @@ class HeaderAction implements Action {
     g.declare("id", String(only));
     g.declare("cycles", "s.cycles");
     g.declare("low", "s.clockLow");
+    g.moveClock = (lo, hi, size) => this.#moveClock(lo, hi, size);
   }
 
   int(fc: FixedIntClass | VarIntClass, value: IntSource): void {
@@ -177,10 +178,15 @@ class HeaderAction implements Action {
     }
     const { lo, hi } = value as { lo: string; hi: string };
     const size = fc.type === "varint" ? "K.bits.bytes * 7" : String(fc.size);
-    // The general case works on the state: what it was is put back, in case the header is incomplete.
+    this.#moveClock(lo, `${hi} >>> 0`, size);
+  }
+
+  /** The general case works on the state: what it was is put back, in case the header is incomplete. */
+  #moveClock(lo: string, hi: string, size: string): void {
+    const { g } = this;
     const was = g.name("was");
     g.line(`const ${was} = s.cycles, ${was}l = s.clockLow; s.cycles = cycles; s.clockLow = low;`);
-    g.line(`s.updateClock(${lo}, ${hi} >>> 0, ${size}); cycles = s.cycles; low = s.clockLow;`);
+    g.line(`s.updateClock(${lo}, ${hi}, ${size}); cycles = s.cycles; low = s.clockLow;`);
     g.line(`s.cycles = ${was}; s.clockLow = ${was}l;`);
   }
 
@@ -198,8 +204,8 @@ class HeaderAction implements Action {
   }
   structEnd(): void {}
   arrayBegin(): void {}
-  element(): Action {
-    return skipAction;
+  element(fc: FieldClass): Action {
+    return hasRole(fc) ? this : skipAction;
   }
   arrayEnd(): void {}
   optionBegin(): Action {
@@ -221,6 +227,9 @@ function hasRole(fc: FieldClass): boolean {
       return fc.roles.length > 0;
     case "struct":
       return fc.members.some((m) => hasRole(m.fieldClass));
+    case "static-array":
+    case "dynamic-array":
+      return hasRole(fc.element);
     case "optional":
       return hasRole(fc.fieldClass);
     case "variant":
@@ -328,6 +337,7 @@ function interpretHeader(header: StructClass, only: number): Decoder {
     }
     const { id, cycles, clockLow } = state;
     state.id = only;
+    interpreter.emptyElements = 0;
     const answer = interpreter.read(header, at, () => {});
     if (answer < 0) {
       // Incomplete: as if it had not been tried.
@@ -439,6 +449,8 @@ function plainDecoder(
   let decoder = bySource.get(body);
   if (!decoder) {
     decoder = compile(g, [], []) as Decoder;
+    // A process that opens many traces must not keep what it made for all of them.
+    if (bySource.size >= 4096) bySource.clear();
     bySource.set(body, decoder);
   }
   return decoder;

@@ -21,7 +21,7 @@ import type {
   StructClass,
   VarIntClass,
 } from "../metadata/types.js";
-import { alignUp, fixedSize, minimumSize } from "./layout.js";
+import { alignUp, emptyElementLimit, fixedSize, minimumSize } from "./layout.js";
 import { codeUnitSize } from "./state.js";
 
 /** Source text of an integer's value. */
@@ -80,9 +80,6 @@ export const skipAction: Action = {
   barrier() {},
 };
 
-/** Longest array of elements that take no bits at all: the data cannot bound it. */
-const emptyElementLimit = 65536;
-
 export class Generator {
   /** Lines of the body. */
   readonly #code: string[] = [];
@@ -115,6 +112,11 @@ export class Generator {
   }
 
   readonly #leave: (value: string) => string;
+
+  /** Emits the clock's update by a field. */
+  moveClock = (lo: string, hi: string, size: string): void => {
+    this.line(`s.updateClock(${lo}, ${hi}, ${size});`);
+  };
 
   line(text: string): void {
     this.#code.push(text);
@@ -367,11 +369,8 @@ export class Generator {
         const value = this.#readInt(fc.size, fc.signed, fc.byteOrder === "be", fc.reversedBits);
         this.#save(fc.slot, value);
         if (updatesClock(fc)) {
-          this.line(
-            "small" in value
-              ? `s.updateClock(${value.small} >>> 0, 0, ${fc.size});`
-              : `s.updateClock(${value.lo}, ${value.hi} >>> 0, ${fc.size});`,
-          );
+          if ("small" in value) this.moveClock(`${value.small} >>> 0`, "0", String(fc.size));
+          else this.moveClock(value.lo, `${value.hi} >>> 0`, String(fc.size));
         }
         if (action.wanted) action.int(fc, value);
         break;
@@ -466,10 +465,6 @@ export class Generator {
         const least = minimumSize(fc.element);
         if (least > 0)
           this.line(`if (${length} > (end - ${this.position()}) / ${least}) ${this.#leave("-1")}`);
-        else
-          this.line(
-            `if (${length} > ${emptyElementLimit}) ${this.#leave(`s.fail(${this.position()}, "array of " + ${length} + " elements that take no space")`)}`,
-          );
         if (action.wanted) action.arrayBegin(fc, length);
         this.#loop(fc, fc.element, length, action);
         if (action.wanted) action.arrayEnd(fc);
@@ -556,6 +551,10 @@ export class Generator {
       this.#localSlots.add(slot);
       if (this.#conditional === 0) this.#sureSlots.add(slot);
       this.declare(`x${slot}`, this.#conditional === 0 ? "0" : "-Infinity");
+      // The value of the record before is no value of this one.
+      if (this.#conditional > 0 && this.sharedSlots.has(slot)) {
+        this.#declared.add(`s.slots[${slot}] = -Infinity;`);
+      }
     }
     this.line(`x${slot} = ${exact};`);
     if (this.sharedSlots.has(slot)) this.line(`s.slots[${slot}] = x${slot};`);
@@ -623,6 +622,14 @@ export class Generator {
   }
 
   #loop(fc: FieldClass, element: FieldClass, length: string, action: Action): void {
+    if (minimumSize(element) === 0) {
+      this.#settle();
+      this.declare("z", "0");
+      const reason = `"more than ${emptyElementLimit} array elements that may take no space"`;
+      this.line(
+        `z += ${length}; if (z > ${emptyElementLimit}) ${this.#leave(`s.fail(${this.position()}, ${reason})`)}`,
+      );
+    }
     const size = fixedSize(element);
     if (
       !action.wanted &&

@@ -25,7 +25,7 @@ import type {
   VarIntClass,
 } from "../metadata/types.js";
 import { updatesClock } from "./generator.js";
-import { minimumSize } from "./layout.js";
+import { emptyElementLimit, minimumSize, slotsOf } from "./layout.js";
 import { codeUnitSize, type DecodeState, FAULT, inRanges, MORE, textEnd } from "./state.js";
 
 /** A field's value with nothing lost; shape by the field class. Byte arrays are views of the window. */
@@ -49,8 +49,6 @@ class Stop extends Error {
 const more = new Stop(MORE);
 const fault = new Stop(FAULT);
 
-const emptyElementLimit = 65536;
-
 /** Told about integers with roles (and mapped to clocks) as they are read. */
 export type IntListener = (fc: FixedIntClass | VarIntClass, lo: number, hi: number, size: number) => void;
 
@@ -58,6 +56,8 @@ export class Interpreter {
   /** Bit after the last field read. */
   at = 0;
   onInt: IntListener | undefined;
+  /** Array elements so far that may take no bits: an event record has few of them. */
+  emptyElements = 0;
 
   constructor(private readonly state: DecodeState) {}
 
@@ -66,6 +66,8 @@ export class Interpreter {
    */
   read(fc: FieldClass, at: number, use: (value: RawValue) => void): number {
     this.at = at;
+    // Values of the record before are no values of this one.
+    for (const slot of slotsOf(fc)) this.state.slots[slot] = Number.NEGATIVE_INFINITY;
     try {
       const value = this.#field(fc);
       use(value);
@@ -153,11 +155,7 @@ export class Interpreter {
       case "dynamic-array": {
         const length = this.#length(fc.length);
         const least = minimumSize(fc.element);
-        if (least > 0) {
-          if (length > (state.end - this.at) / least) throw more;
-        } else if (length > emptyElementLimit) {
-          this.#fail(`array of ${length} elements that take no space`);
-        }
+        if (least > 0 && length > (state.end - this.at) / least) throw more;
         return this.#elements(fc.element, length);
       }
       case "optional": {
@@ -180,6 +178,12 @@ export class Interpreter {
   }
 
   #elements(element: FieldClass, length: number): RawValue[] {
+    if (minimumSize(element) === 0) {
+      this.emptyElements += length;
+      if (this.emptyElements > emptyElementLimit) {
+        this.#fail(`more than ${emptyElementLimit} array elements that may take no space`);
+      }
+    }
     const values: RawValue[] = [];
     for (let i = 0; i < length; i++) values.push(this.#field(element));
     return values;

@@ -45,6 +45,8 @@ function computeFixedSize(fc: FieldClass): number {
       const size = fixedSize(fc.element);
       if (size < 0) return -1;
       if (fc.length === 0) return 0;
+      // Elements of no bits are counted (see `emptyElementLimit`), so they are not passed over at once.
+      if (size === 0) return -1;
       const total = alignUp(size, fc.element.align) * (fc.length - 1) + size;
       return Number.isSafeInteger(total) ? total : -1;
     }
@@ -88,6 +90,44 @@ function computeMinimumSize(fc: FieldClass): number {
       return 0;
     default:
       return fixedSize(fc);
+  }
+}
+
+/**
+ * Most array elements of one event record that may take no bits at all: the data cannot bound their number.
+ */
+export const emptyElementLimit = 1024;
+
+const slotLists = new WeakMap<FieldClass, readonly number[]>();
+
+/** The slots that a tree's fields set. */
+export function slotsOf(fc: FieldClass): readonly number[] {
+  let slots = slotLists.get(fc);
+  if (!slots) {
+    const found = new Set<number>();
+    collectSlots(fc, found);
+    slots = [...found];
+    slotLists.set(fc, slots);
+  }
+  return slots;
+}
+
+function collectSlots(fc: FieldClass, found: Set<number>): void {
+  if (fc.slot !== undefined) found.add(fc.slot);
+  switch (fc.type) {
+    case "struct":
+      for (const member of fc.members) collectSlots(member.fieldClass, found);
+      break;
+    case "static-array":
+    case "dynamic-array":
+      collectSlots(fc.element, found);
+      break;
+    case "optional":
+      collectSlots(fc.fieldClass, found);
+      break;
+    case "variant":
+      for (const option of fc.options) collectSlots(option.fieldClass, found);
+      break;
   }
 }
 

@@ -52,12 +52,13 @@ export class RecordAction implements Action {
   /** The action for a field with these wants: a plain store, or the building of a value. */
   static of(g: Generator, tree: WantTree | undefined, fc: FieldClass): Action {
     if (!tree) return skipAction;
-    if (tree.here.some((want) => want.kind === "value") && !isScalar(fc)) {
-      return new ValueAction(g, (value) => {
-        for (const want of tree.here) if (want.kind === "value") store(g, want, value);
-      });
-    }
-    return new RecordAction(g, tree);
+    const values = isScalar(fc) ? [] : tree.here.filter((want) => want.kind === "value");
+    if (values.length === 0) return new RecordAction(g, tree);
+    const whole = new ValueAction(g, (value) => {
+      for (const want of values) store(g, want, value);
+    });
+    const rest = { here: tree.here.filter((want) => want.kind !== "value"), below: tree.below };
+    return bothActions(whole, new RecordAction(g, rest));
   }
 
   int(fc: FixedIntClass | VarIntClass, value: IntSource): void {
@@ -241,6 +242,35 @@ export class ValueAction implements Action {
   }
 
   barrier(): void {}
+}
+
+/** Two actions on the same fields: a whole value, and fields inside it. */
+function bothActions(a: Action, b: Action): Action {
+  if (!a.wanted) return b;
+  if (!b.wanted) return a;
+  const each = (use: (action: Action) => void): void => {
+    use(a);
+    use(b);
+  };
+  return {
+    wanted: true,
+    int: (fc, value) => each((action) => action.int(fc, value)),
+    float: (fc, value) => each((action) => action.float(fc, value)),
+    text: (fc, start, length) => each((action) => action.text(fc, start, length)),
+    blob: (fc, start, length) => each((action) => action.blob(fc, start, length)),
+    structBegin: (fc) => each((action) => action.structBegin(fc)),
+    member: (fc, index) => bothActions(a.member(fc, index), b.member(fc, index)),
+    structEnd: (fc) => each((action) => action.structEnd(fc)),
+    arrayBegin: (fc, length) => each((action) => action.arrayBegin(fc, length)),
+    element: (fc, index) => bothActions(a.element(fc, index), b.element(fc, index)),
+    arrayEnd: (fc) => each((action) => action.arrayEnd(fc)),
+    optionBegin: (fc, index) => bothActions(a.optionBegin(fc, index), b.optionBegin(fc, index)),
+    optionEnd: (fc, index) => each((action) => action.optionEnd(fc, index)),
+    optionalBegin: (fc) => bothActions(a.optionalBegin(fc), b.optionalBegin(fc)),
+    optionalEnd: (fc) => each((action) => action.optionalEnd(fc)),
+    optionalAbsent: (fc) => each((action) => action.optionalAbsent(fc)),
+    barrier: () => each((action) => action.barrier()),
+  };
 }
 
 /** Decodes every field to its value and forgets it: what `print -o dummy` measures. */

@@ -107,10 +107,9 @@ export class Resolver {
    * Later references may still copy parts of it: take the result from `root` when all is done.
    */
   setRoot(scope: Scope, struct: StructClass | undefined, at: number): void {
-    if (struct === undefined) {
-      this.roots[SCOPES.indexOf(scope)] = undefined;
-      return;
-    }
+    // What comes later is another record's or stream's, to which nothing may refer.
+    this.roots.fill(undefined, SCOPES.indexOf(scope));
+    if (struct === undefined) return;
     const measure = this.measure(struct, 1, at);
     this.nodes += measure.nodes;
     if (this.nodes > MAX_NODES) this.failTooLarge(at);

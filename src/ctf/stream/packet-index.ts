@@ -100,7 +100,9 @@ export class PacketIndex {
       totalBytes[a] === totalBytes[b] &&
       Object.is(sequence[a], sequence[b]) &&
       Object.is(discarded[a], discarded[b]);
+    const severalFiles = file.subarray(0, this.count).some((index) => index !== file[0]);
     const kept = order.filter((packet, i) => {
+      if (!severalFiles) return true;
       // Equal begins are adjacent; several files may repeat several packets of one begin.
       for (let k = i - 1; k >= 0 && begin[order[k]!] === begin[packet]; k--)
         if (same(order[k]!, packet)) return false;

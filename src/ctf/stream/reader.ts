@@ -56,6 +56,8 @@ export class DataStreamReader extends DecodeState {
   /** The packet context's fields, by name. */
   packetFields: ReadonlyMap<string, unknown> = new Map();
   records = 0;
+  /** See `guarded`: where an event record of no bits was. */
+  emptyAt = -1;
   /** `ns` of the first record. */
   firstNs = Number.NaN;
   doneBytes = 0;
@@ -313,13 +315,14 @@ export class DataStreamReader extends DecodeState {
   #openPacket(i: number): boolean {
     const { packets, trace } = this.stream;
     this.#openFile(packets.file[i]!);
+    this.emptyAt = -1;
     this.#packetOffset = packets.offset[i]!;
     this.#totalBytes = packets.totalBytes[i]!;
     this.#contentBits = packets.contentBits[i]!;
     if (this.#buffer.length === 0) {
       let largest = 0;
       for (let k = 0; k < packets.count; k++) largest = Math.max(largest, packets.contentBits[k]!);
-      this.#resize(Math.max(4096, Math.min(this.windowSize, Math.ceil(largest / 8))));
+      this.#resize(Math.min(this.windowSize, Math.max(4096, Math.ceil(largest / 8))));
     }
     this.#fill(0);
     for (;;) {

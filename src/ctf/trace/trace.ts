@@ -296,7 +296,8 @@ function indexFromPackets(trace: Trace, file: StreamFile, add: AddPacket): void 
 }
 
 /**
- * Where the next packet begins after a damaged one: the next place with the packet magic number, or -1. Without a magic number there is nothing to look for.
+ * Where the next packet begins after a damaged one: the next place with the packet magic number, or -1.
+ * Without a magic number there is nothing to look for.
  */
 function findPacket(traceClass: TraceClass, fd: number, from: number, size: number): number {
   const first = traceClass.packetHeader?.members[0]?.fieldClass;
@@ -304,13 +305,15 @@ function findPacket(traceClass: TraceClass, fd: number, from: number, size: numb
   const pattern = Buffer.alloc(4);
   if (first.byteOrder === "be") pattern.writeUInt32BE(packetMagic);
   else pattern.writeUInt32LE(packetMagic);
-  const buffer = Buffer.alloc(1 << 20);
+  // Small at first: there may be many places to look at, each followed by another.
+  let buffer = Buffer.alloc(1 << 12);
   for (let at = from; at < size; ) {
     const got = readSync(fd, buffer, 0, buffer.length, at);
     if (got < pattern.length) return -1;
     const index = buffer.subarray(0, got).indexOf(pattern);
     if (index >= 0) return at + index;
     at += got - pattern.length + 1;
+    if (buffer.length < 1 << 20) buffer = Buffer.alloc(buffer.length * 4);
   }
   return -1;
 }
