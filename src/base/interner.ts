@@ -52,10 +52,7 @@ export class Interner {
     const b = view.getInt32(start + 4, true);
     const c = view.getInt32(start + 8, true);
     const d = view.getInt32(start + 12, true);
-    const mixed = Math.imul(
-      a ^ Math.imul(b, 0x2c1b3c6d) ^ Math.imul(c, 0x297a2d39) ^ Math.imul(d, 0x5bd1e995),
-      0x45d9f3b,
-    );
+    const mixed = mixWords(a, b, c, d);
     const slot = (mixed >>> 16) & 1023;
     const at = slot * 4;
     const words = this.#words;
@@ -118,6 +115,14 @@ export class Interner {
       this.#slots[slot] = index;
     }
   }
+}
+
+/** A hash of 16 bytes as four words; its upper bits are the best mixed. */
+export function mixWords(a: number, b: number, c: number, d: number): number {
+  return Math.imul(
+    a ^ Math.imul(b, 0x2c1b3c6d) ^ Math.imul(c, 0x297a2d39) ^ Math.imul(d, 0x5bd1e995),
+    0x45d9f3b,
+  );
 }
 
 /** UTF-8 bytes to text; invalid bytes become U+FFFD. */

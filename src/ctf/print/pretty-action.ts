@@ -108,7 +108,7 @@ export class PrettyAction extends WritingAction {
 
   text16(fc: FieldClass, start: string): void {
     if (!this.recycled) {
-      this.unbounded((at) => `K.writeQuotedUntilNull(T, ${at}, u8, ${start}, 16)`);
+      this.unbounded((at) => `K.quotedNames.write(T, ${at}, u8, dv, ${start})`);
       return;
     }
     if (this.#indexes.length > 0 || this.#shortTexts === shortTexts) {
@@ -124,7 +124,7 @@ export class PrettyAction extends WritingAction {
     this.g.line(`if (u8[${start}] !== 0) { ${words.join(" ")} }`);
     this.unbounded(
       (at) =>
-        `u8[${start}] !== 0 ? K.writeQuotedUntilNull(T, ${at}, u8, ${start}, 16) : B.writeHeld16(T, ${at}, held, ${slot})`,
+        `u8[${start}] !== 0 ? K.quotedNames.write(T, ${at}, u8, dv, ${start}) : B.writeHeld16(T, ${at}, held, ${slot})`,
     );
   }
 

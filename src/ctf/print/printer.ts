@@ -33,7 +33,7 @@ import type { Trace } from "../trace/trace.js";
 import type { RecycledStrings } from "./babeltrace-strings.js";
 import { JsonAction } from "./json-action.js";
 import { PrettyAction } from "./pretty-action.js";
-import { formatG, writeQuoted, writeQuotedUntilNull } from "./quote.js";
+import { formatG, QuotedNames, writeQuoted } from "./quote.js";
 import { type TimeOptions, TimeText, writeEpochNs } from "./time-text.js";
 import {
   blobText,
@@ -79,7 +79,7 @@ Object.assign(kit, {
   writeDecimal64,
   writeHex,
   writeQuoted,
-  writeQuotedUntilNull,
+  quotedNames: new QuotedNames(),
   formatG,
   jsonNumber,
   writeJsonText,

@@ -1,8 +1,8 @@
 /**
  * Strings and floating-point numbers as babeltrace2's text sink writes them.
  */
-import type { ByteWriter } from "../../base/byte-writer.js";
-import { writeAscii } from "../../base/byte-writer.js";
+import { type ByteWriter, StockText, writeAscii } from "../../base/byte-writer.js";
+import { mixWords } from "../../base/interner.js";
 
 /** What one byte becomes: undefined for itself. */
 const escapes: (string | undefined)[] = new Array(256).fill(undefined);
@@ -91,6 +91,37 @@ export function writeQuotedUntilNull(
   u8[at] = 34;
   return at + 1;
 }
+
+/**
+ * Quoted text of 16-byte fields (process names: a few, again and again): four words find the finished text of
+ * the last field that had the same hash.
+ */
+export class QuotedNames {
+  readonly #words = new Int32Array(4 * 1024);
+  readonly #texts: StockText[] = new Array(1024).fill(emptyText);
+
+  write(out: ByteWriter, at: number, from: Uint8Array, view: DataView, start: number): number {
+    const a = view.getInt32(start, true);
+    const b = view.getInt32(start + 4, true);
+    const c = view.getInt32(start + 8, true);
+    const d = view.getInt32(start + 12, true);
+    const slot = (mixWords(a, b, c, d) >>> 16) & 1023;
+    const words = this.#words;
+    const i = slot * 4;
+    if (words[i] !== a || words[i + 1] !== b || words[i + 2] !== c || words[i + 3] !== d) {
+      words[i] = a;
+      words[i + 1] = b;
+      words[i + 2] = c;
+      words[i + 3] = d;
+      const end = writeQuotedUntilNull(out, at, from, start, 16);
+      this.#texts[slot] = new StockText(out.u8.subarray(at, end));
+      return end;
+    }
+    return this.#texts[slot]!.write(out, at);
+  }
+}
+
+const emptyText = new StockText(Buffer.from('""'));
 
 export function quoted(text: string): string {
   let result = '"';

@@ -4,7 +4,13 @@
  * Hours, minutes and seconds change rarely: their bytes are kept until the second changes. `write` may be
  * called again for a record that turned out to need more data; only `commit` makes it the last one.
  */
-import { type ByteWriter, StockText, writeAscii, writeDecimal32, writeNineDigits } from "../../base/byte-writer.js";
+import {
+  type ByteWriter,
+  StockText,
+  writeAscii,
+  writeDecimal32,
+  writeNineDigits,
+} from "../../base/byte-writer.js";
 import type { DataStreamReader } from "../stream/reader.js";
 
 export interface TimeOptions {
