@@ -126,6 +126,7 @@ function dummyDecoders(
   onMatch: () => void,
 ): (stream: DataStream) => ClassDecoders {
   return ({ class: streamClass }) => ({
+    lean: true,
     header: headerDecoder(streamClass, generate),
     skipper: (event) => skipDecoder(streamClass, event, generate),
     decoder: (event) => {

@@ -19,6 +19,8 @@ export interface ClassDecoders {
   decoder(event: EventRecordClass): Decoder;
   skipper(event: EventRecordClass): Decoder;
   packet?(reader: DataStreamReader, header: PacketHeader): void;
+  /** See `recordLoop`. */
+  readonly lean?: boolean;
 }
 
 export interface ExperimentRun {
@@ -238,7 +240,7 @@ function withTables(decoders: ClassDecoders, stream: DataStream, generate: boole
   const table = (): (Decoder | undefined)[] => new Array(most + 1).fill(undefined);
   return {
     header: decoders.header,
-    loop: recordLoop(stream.class, generate),
+    loop: recordLoop(stream.class, generate, decoders.lean),
     decoder: (event) => guarded(decoders.decoder(event), stream.class, event),
     skipper: (event) => guarded(decoders.skipper(event), stream.class, event),
     packet: decoders.packet && ((reader, header) => decoders.packet!(reader, header)),

@@ -62,6 +62,7 @@ export function summarize(
   const losses = new Map<DataStream, { events: number; packets: number; unknown: boolean }>();
   const result = experiment.run(
     ({ class: streamClass }) => ({
+      lean: true,
       header: headerDecoder(streamClass, experiment.generate),
       skipper: (event) => skipDecoder(streamClass, event, experiment.generate),
       decoder: (event) => {

@@ -26,7 +26,7 @@ import type {
   VarIntClass,
 } from "../metadata/types.js";
 import type { Action, IntSource } from "./generator.js";
-import { Generator, skipAction } from "./generator.js";
+import { Generator, skipAction, updatesClock } from "./generator.js";
 import { Interpreter, setMember } from "./interpreter.js";
 import { TouchAction } from "./record-action.js";
 import type { Decoder, DecodeState } from "./state.js";
@@ -155,10 +155,11 @@ class HeaderAction implements Action {
   constructor(
     private readonly g: Generator,
     only: number,
+    private readonly home: HeaderHome,
   ) {
     g.declare("id", String(only));
-    g.declare("cycles", "s.cycles");
-    g.declare("low", "s.clockLow");
+    g.declare("cycles", home.cycles);
+    g.declare("low", home.low);
     g.moveClock = (lo, hi, size) => this.#moveClock(lo, hi, size);
   }
 
@@ -192,7 +193,8 @@ class HeaderAction implements Action {
 
   /** Stores what was found. */
   commit(): void {
-    this.g.line("s.id = id; s.cycles = cycles; s.clockLow = low;");
+    const { home } = this;
+    this.g.line(`${home.id} = id; ${home.cycles} = cycles; ${home.low} = low;`);
   }
 
   float(): void {}
@@ -260,12 +262,22 @@ function onlyClass(stream: DataStreamClass): number {
   return stream.eventRecordClasses.size === 1 ? [...stream.eventRecordClasses.keys()][0]! : -1;
 }
 
-function walkHeader(g: Generator, stream: DataStreamClass, header: StructClass): void {
+/** Where the record class and the clock are between records: in the state, or in variables of a loop. */
+interface HeaderHome {
+  readonly id: string;
+  readonly cycles: string;
+  readonly low: string;
+}
+
+const inState: HeaderHome = { id: "s.id", cycles: "s.cycles", low: "s.clockLow" };
+const inLoop: HeaderHome = { id: "idNow", cycles: "cyclesNow", low: "lowNow" };
+
+function walkHeader(g: Generator, stream: DataStreamClass, header: StructClass, home = inState): void {
   if (header.align >= 8) {
     g.line("p = (at + 7) >>> 3;");
     g.begin(8);
   } else g.begin(1);
-  const action = new HeaderAction(g, onlyClass(stream));
+  const action = new HeaderAction(g, onlyClass(stream), home);
   g.walk(header, action);
   action.commit();
   g.finish();
@@ -293,34 +305,72 @@ export type RecordLoop = (
  * The hot loop of a stream class with the header's decoder inside it, so that a record costs one call and the
  * clock stays in variables. Only for clocks of 10^9 Hz (time is cycles, without arithmetic).
  */
-export function recordLoop(stream: DataStreamClass, generate: boolean): RecordLoop | undefined {
+export function recordLoop(
+  stream: DataStreamClass,
+  generate: boolean,
+  /** The decoders do not look at the reader's record class, clock or time: these stay in variables. */
+  lean = false,
+): RecordLoop | undefined {
   const header = stream.eventRecordHeader;
   const clock = stream.defaultClock;
   if (!generate || !header || (clock && clock.frequency !== 1_000_000_000n)) return undefined;
+  const inVariables = lean && !recordsMoveClock(stream);
+  const home = inVariables ? inLoop : inState;
   const g = new Generator(headerSlots(stream), (value) => `{ next = ${value}; break header; }`);
-  walkHeader(g, stream, header);
+  walkHeader(g, stream, header, home);
+  const keep = inVariables ? "s.id = idNow; s.cycles = cyclesNow; s.clockLow = lowNow; s.ns = ns; " : "";
+  const leave = (why: number, record: string) => `${keep}s.record = ${record}; s.done = done; return ${why};`;
   const source = `"use strict"; return function (s, decoders, limit, budget) {
 const u8 = s.u8, dv = s.dv, end = s.end, base = s.baseNs;
 let record = s.record, done = 0, ns = s.ns;
+${inVariables ? "let idNow = s.id, cyclesNow = s.cycles, lowNow = s.clockLow;" : ""}
 for (;;) {
-  const decode = decoders[s.id];
-  if (decode === undefined) { s.answer = -1; s.record = record; s.done = done; return ${LOOP_RECORD}; }
+  const decode = decoders[${home.id}];
+  if (decode === undefined) { s.answer = -1; ${leave(LOOP_RECORD, "record")} }
   const at = decode(s, record);
-  if (at < 0) { s.answer = at; s.record = record; s.done = done; return ${LOOP_RECORD}; }
+  if (at < 0) { s.answer = at; ${leave(LOOP_RECORD, "record")} }
   done++;
-  if (at >= end) { s.record = at; s.done = done; return ${LOOP_HEADER}; }
+  if (at >= end) { ${leave(LOOP_HEADER, "at")} }
   let next = -1;
   header: {
 ${g.inner()}
   }
-  if (next < 0) { s.record = at; s.done = done; return ${LOOP_HEADER}; }
+  if (next < 0) { ${leave(LOOP_HEADER, "at")} }
   record = next;
-  ns = s.cycles + base;
-  s.ns = ns;
-  if (!(ns < limit) || done >= budget) { s.record = record; s.done = done; return ${LOOP_LIMIT}; }
+  ns = ${home.cycles} + base;
+  ${inVariables ? "" : "s.ns = ns;"}
+  if (!(ns < limit) || done >= budget) { ${leave(LOOP_LIMIT, "record")} }
 }
 };`;
   return new Function("K", "C", "I", source)(kit, g.constants, strings) as RecordLoop;
+}
+
+/** Whether fields outside the header move the clock (CTF 1.8 allows it; nobody does it). */
+function recordsMoveClock(stream: DataStreamClass): boolean {
+  const seen = new Set<FieldClass>();
+  const moves = (fc: FieldClass): boolean => {
+    switch (fc.type) {
+      case "int":
+        return updatesClock(fc);
+      case "struct":
+        if (seen.has(fc)) return false;
+        seen.add(fc);
+        return fc.members.some((member) => moves(member.fieldClass));
+      case "static-array":
+      case "dynamic-array":
+        return moves(fc.element);
+      case "optional":
+        return moves(fc.fieldClass);
+      case "variant":
+        return fc.options.some((option) => moves(option.fieldClass));
+      default:
+        return false;
+    }
+  };
+  for (const event of stream.eventRecordClasses.values()) {
+    if (recordTrees(stream, event).some(({ tree }) => moves(tree))) return true;
+  }
+  return false;
 }
 
 function interpretHeader(header: StructClass, only: number): Decoder {
