@@ -4,7 +4,7 @@
  * HOT (start-up): LTTng's kernel metadata is 390 KB and is read before anything else happens, in code that
  * has not been compiled yet. So there are no token objects and no regular expressions: the parser asks for
  * what it expects at the current position (a word, a number, a punctuation mark), and each request reads
- * character codes of the text. Guarded by the metadata line of `npm run bench`.
+ * character codes of the text. Guarded by the start-up row of `npm run bench`.
  */
 
 import { MetadataError } from "../../base/errors.js";

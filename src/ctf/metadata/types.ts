@@ -65,7 +65,7 @@ export interface FixedIntClass extends FieldClassBase {
   readonly byteOrder: ByteOrder;
   /**
    * CTF 2 `bit-order` other than the byte order's own one (little endian: first to last, big endian:
-   * last to first). The bits of the field are then taken in the opposite order within each byte.
+   * last to first). The order of all the bits of the field is then reversed.
    */
   readonly reversedBits: boolean;
   readonly base: DisplayBase;
