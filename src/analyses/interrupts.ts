@@ -66,9 +66,7 @@ export function attachInterrupts(model: KernelModel, range: Range): () => Interr
     const byTime = (a: Distribution, b: Distribution) => b.totalNs - a.totalNs;
     return {
       missing: model.names.missing("irqEntry", "irqExit", "softirqRaise", "softirqEntry", "softirqExit"),
-      irqs: [...irqs.values()]
-        .map((s) => base(s, model.hosts[s.host]!.irqNames.get(s.number) ?? ""))
-        .sort(byTime),
+      irqs: [...irqs.values()].map((s) => base(s, model.hosts[s.host]!.irqName(s.number))).sort(byTime),
       softirqs: [...softirqs.values()]
         .map((s) => ({ ...base(s, softirqName(s.number)), raise: distribution(s.raise) }))
         .sort(byTime),

@@ -296,7 +296,7 @@ function wakerName(c: Candidate): { name: string; thread: ThreadRef | null } {
   if (!c.ended) return { name: "", thread: null };
   switch (c.wakerKind) {
     case "irq":
-      return { name: c.thread.host.irqNames.get(c.wakerNumber) ?? `irq ${c.wakerNumber}`, thread: null };
+      return { name: c.thread.host.irqName(c.wakerNumber) || `irq ${c.wakerNumber}`, thread: null };
     case "softirq":
       return { name: softirqName(c.wakerNumber), thread: null };
     case "thread":

@@ -146,10 +146,10 @@ export class TraceSet {
         });
       },
     });
-    const steps = source.steps({ beginNs: this.#ns(query.begin), endNs: this.#ns(query.end) });
+    const steps = source.start({ beginNs: this.#ns(query.begin), endNs: this.#ns(query.end) });
     try {
       for (let more = true; more; ) {
-        more = steps.step(stepRecords);
+        more = steps.turn(stepRecords);
         if (ready.length === 0) continue;
         const batch = ready;
         ready = [];

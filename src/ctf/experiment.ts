@@ -180,6 +180,26 @@ export class Experiment {
     return this.result(readers);
   }
 
+  /** `ns` of the last record at or before `endNs`; NaN: there is none. */
+  lastRecordNs(decoders: (stream: DataStream) => ClassDecoders, endNs: number): number {
+    let last = Number.NaN;
+    for (const stream of this.streams) {
+      const plan = withTables(decoders(stream), stream, this.generate);
+      let packet = this.#packetRange(stream, undefined, endNs).last - 1;
+      for (let found = false; !found && packet >= 0; packet--) {
+        const reader = new DataStreamReader(stream, plan, windowSize(1), packet, packet + 1);
+        reader.baseNs = this.baseNs(stream);
+        reader.skipping = true;
+        for (let more = reader.start(); more && reader.ns <= endNs; more = reader.consume(endNs, 1)) {
+          found = true;
+          if (!(reader.ns <= last)) last = reader.ns;
+        }
+        reader.close();
+      }
+    }
+    return last;
+  }
+
   /** What readers have read. */
   result(readers: readonly DataStreamReader[]): ExperimentResult {
     let eventRecords = 0;

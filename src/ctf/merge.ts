@@ -70,15 +70,24 @@ export class Merge {
     this.#pastEnd = (options.endNs ?? Number.POSITIVE_INFINITY) + 1;
   }
 
-  /** Lets the earliest reader go on as far as the next one's time, at most `budget` records. False: the end. */
-  turn(budget: number): boolean {
+  /** `ns` of the next record; NaN: there is none in the range. */
+  get nextNs(): number {
+    if (!this.#started) this.#start();
+    const top = this.#heap[0];
+    return top !== undefined && top.ns < this.#pastEnd ? top.ns : Number.NaN;
+  }
+
+  /**
+   * Lets the earliest reader go on as far as the next one's time, at most `budget` records, and not to `limitNs`
+   * or beyond. False: there is nothing (before that).
+   */
+  turn(budget: number, limitNs = this.#pastEnd): boolean {
     if (!this.#started) this.#start();
     const heap = this.#heap;
-    const pastEnd = this.#pastEnd;
     const top = heap[0];
-    if (top === undefined || !(top.ns < pastEnd)) return false;
+    let limit = Math.min(limitNs, this.#pastEnd);
+    if (top === undefined || !(top.ns < limit)) return false;
     if (top.discarded.length > 0) this.#tell(top);
-    let limit = pastEnd;
     if (heap.length > 1) {
       let next = heap[1]!;
       if (heap.length > 2 && before(heap[2]!, next)) next = heap[2]!;

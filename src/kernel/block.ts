@@ -1,5 +1,6 @@
 /**
- * Block requests from issue to completion, per disk.
+ * Block requests from issue to completion, per disk. Where remaps are recorded, "disk" is the device that was
+ * asked: the partition or the logical volume, not the disk below it.
  *
  * A request is known by its disk and first sector. A completion of fewer sectors than are outstanding is
  * partial: the rest stays, known by its own first sector. Flushes have no sectors and complete in the order of
@@ -40,26 +41,32 @@ export function deviceNumbers(dev: number): string {
   return `${Math.floor(dev / 2 ** 20)}:${dev % 2 ** 20}`;
 }
 
-class Pending {
+/** What is under way on one device. */
+class Device {
   readonly bySector = new Map<number, Request>();
   readonly flushes: Request[] = [];
+  /** By sector of this device: the device from which a bio was remapped to it. */
+  readonly origin = new Map<number, number>();
   constructor(readonly disk: Disk) {}
 }
 
+/** Remaps that never become a request (merged ones, say) are forgotten beyond this many. */
+const MAX_REMAPS = 10_000;
+
 export function attachBlock(source: EventSource, model: Context): void {
   const { hosts, names, on, disks } = model;
-  const byHost: Map<number, Pending>[] = hosts.map(() => new Map());
+  const byHost: Map<number, Device>[] = hosts.map(() => new Map());
   const free: Request[] = [];
 
-  const pendingOf = (host: number, dev: number): Pending => {
-    let pending = byHost[host]!.get(dev);
-    if (pending === undefined) {
+  const deviceOf = (host: number, dev: number): Device => {
+    let device = byHost[host]!.get(dev);
+    if (device === undefined) {
       const disk = { id: disks.length, host: hosts[host]!, dev };
       disks.push(disk);
-      pending = new Pending(disk);
-      byHost[host]!.set(dev, pending);
+      device = new Device(disk);
+      byHost[host]!.set(dev, device);
     }
-    return pending;
+    return device;
   };
   const complete = (request: Request, ns: number): void => {
     const l = on.blockComplete;
@@ -79,17 +86,19 @@ export function attachBlock(source: EventSource, model: Context): void {
     handle(r) {
       const flush = r.sectors === 0;
       if (flush && (r.rwbs & FLUSH) === 0) return;
-      const pending = pendingOf(r.host, r.dev);
+      const device = deviceOf(r.host, r.dev);
       const request = free.pop() ?? new Request();
-      request.disk = pending.disk;
+      const origin = device.origin.get(r.sector);
+      if (origin !== undefined) device.origin.delete(r.sector);
+      request.disk = origin === undefined ? device.disk : deviceOf(r.host, origin).disk;
       request.kind = flush ? "flush" : r.rwbs & DISCARD ? "discard" : r.rwbs & WRITE ? "write" : "read";
       request.sector = r.sector;
       request.sectorsLeft = r.sectors;
       request.bytes = r.sectors * 512;
       request.issueNs = r.ns;
       request.tid = r.tid;
-      if (flush) pending.flushes.push(request);
-      else pending.bySector.set(r.sector, request);
+      if (flush) device.flushes.push(request);
+      else device.bySector.set(r.sector, request);
       const l = on.blockIssue;
       for (let i = 0; i < l.length; i++) l[i]!(request, r.ns);
     },
@@ -104,19 +113,19 @@ export function attachBlock(source: EventSource, model: Context): void {
       rwbs: { from: "rwbs", kind: "number" },
     },
     handle(r) {
-      const pending = pendingOf(r.host, r.dev);
+      const device = deviceOf(r.host, r.dev);
       if (r.sectors === 0) {
         // The end of a write with a flush around it also has no sectors; only the flush itself has no direction.
         if ((r.rwbs & FLUSH) === 0 || (r.rwbs & WRITE) !== 0) return;
-        const flush = pending.flushes.shift();
+        const flush = device.flushes.shift();
         if (flush !== undefined) complete(flush, r.ns);
         return;
       }
-      const request = pending.bySector.get(r.sector);
+      const request = device.bySector.get(r.sector);
       if (request === undefined) return;
-      pending.bySector.delete(r.sector);
+      device.bySector.delete(r.sector);
       request.sectorsLeft -= r.sectors;
-      if (request.sectorsLeft > 0) pending.bySector.set(r.sector + r.sectors, request);
+      if (request.sectorsLeft > 0) device.bySector.set(r.sector + r.sectors, request);
       else complete(request, r.ns);
     },
   });
@@ -125,11 +134,37 @@ export function attachBlock(source: EventSource, model: Context): void {
     matches: names.is("blockRequeue"),
     fields: { dev: { from: "dev", kind: "number" }, sector: { from: "sector", kind: "number" } },
     handle(r) {
-      const { bySector } = pendingOf(r.host, r.dev);
+      const { bySector } = deviceOf(r.host, r.dev);
       const request = bySector.get(r.sector);
       if (request === undefined) return;
       bySector.delete(r.sector);
       free.push(request);
+    },
+  });
+
+  source.subscribe({
+    matches: names.is("blockRemap"),
+    fields: {
+      dev: { from: "dev", kind: "number" },
+      sector: { from: "sector", kind: "number" },
+      oldDev: { from: "old_dev", kind: "number" },
+      oldSector: { from: "old_sector", kind: "number" },
+    },
+    handle(r) {
+      const { origin } = deviceOf(r.host, r.dev);
+      if (origin.size >= MAX_REMAPS) origin.delete(origin.keys().next().value!);
+      // Remaps chain: a logical volume on a partition on a disk.
+      const above = byHost[r.host]!.get(r.oldDev)?.origin;
+      const first = above?.get(r.oldSector);
+      if (first !== undefined) above!.delete(r.oldSector);
+      origin.set(r.sector, first ?? r.oldDev);
+    },
+  });
+  source.subscribe({
+    matches: names.is("blockMerge"),
+    fields: { dev: { from: "dev", kind: "number" }, sector: { from: "sector", kind: "number" } },
+    handle(r) {
+      byHost[r.host]!.get(r.dev)?.origin.delete(r.sector);
     },
   });
 

@@ -12,7 +12,7 @@ export interface Hooks {
   runEnd: ((thread: Thread, cpu: Cpu, beginNs: number, endNs: number) => void)[];
   /** `cpu` goes from `prev` to `next`; both already have their new state. */
   switched: ((cpu: Cpu, prev: Thread, next: Thread, ns: number) => void)[];
-  /** `thread` got its CPU after `waitNs` of being runnable; `woken`: it was woken, not preempted. */
+  /** `thread` got its CPU after `waitNs` of being runnable; `woken` (see its `waker…` fields), not preempted. */
   runQueueWait: ((thread: Thread, cpu: Cpu, waitNs: number, ns: number, woken: boolean) => void)[];
   /** `thread` became runnable; its `waker…` fields say by what. */
   wakeup: ((thread: Thread, cpu: Cpu, ns: number) => void)[];

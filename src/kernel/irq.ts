@@ -14,7 +14,11 @@ export function attachIrq(source: EventSource, model: Context): void {
     handle(r) {
       const host = hosts[r.host]!;
       const cpu = host.cpu(r.cpu, r.ns);
-      if (host.irqNames.get(r.irq) !== r.name) host.irqNames.set(r.irq, r.name);
+      if (cpu.irqName !== r.name || cpu.irqNamed !== r.irq) {
+        host.addIrqName(r.irq, r.name);
+        cpu.irqName = r.name;
+        cpu.irqNamed = r.irq;
+      }
       const depth = cpu.irqDepth++;
       cpu.irqNumbers[depth] = r.irq;
       cpu.irqBeginNs[depth] = r.ns;
@@ -98,8 +102,8 @@ export function attachIrq(source: EventSource, model: Context): void {
     matches: names.is("dumpInterrupt"),
     fields: { irq: { from: "irq", kind: "number" }, action: { from: "action", kind: "string" } },
     handle(r) {
-      const irqNames = hosts[r.host]!.irqNames;
-      if (!irqNames.has(r.irq)) irqNames.set(r.irq, r.action);
+      const host = hosts[r.host]!;
+      if (!host.irqNames.has(r.irq)) host.addIrqName(r.irq, r.action);
     },
   });
 }

@@ -64,12 +64,12 @@ test("running, waiting for a CPU, being blocked and woken", () => {
   );
   assert.deepEqual(log, [
     // Known from the first event record on; who ran is told by the first switch.
-    "run a@host/0 0-100",
+    "run a@host/0 -Infinity-100",
     "run swapper/0@host/0 100-160",
     "blocked a 100-150 by irq 1",
     "queued a 10 at 160 true",
     "run a@host/0 160-300",
-    "queued b 100 at 300 false",
+    "queued b 100 at 300 true",
     "run b@host/0 300-400",
     "queued a 100 at 400 false",
     "run a@host/0 400-500",
@@ -122,7 +122,7 @@ test("system calls before the first switch find their thread by context; without
     ] as ScriptedRecord[];
   assert.deepEqual(play(call({ tid: 10 }), { syscalls: true }).log, [
     "call 10 read 10-30 = 5 unknown ",
-    "run @host/0 10-30",
+    "run @host/0 -Infinity-30",
   ]);
   const without = play(call({}), { syscalls: true });
   assert.deepEqual(without.log, []);
@@ -259,8 +259,8 @@ test("hosts never mix", () => {
     ["one", "two"],
   );
   assert.deepEqual(log, [
-    "run swapper/0@one/0 0-0",
-    "run swapper/0@two/0 5-5",
+    "run swapper/0@one/0 -Infinity-0",
+    "run swapper/0@two/0 -Infinity-5",
     "run z@two/0 5-8",
     "queued z 0 at 8 false",
     "run a@one/0 0-10",
@@ -290,6 +290,7 @@ test("pages count 2^order; interrupts nest; softirqs have a raise", () => {
     "irq 5 7-8",
     "irq 4 6-9",
     "softirq 1 raised 3 5-10",
+    "run a@host/0 0-10",
   ]);
 });
 

@@ -9,7 +9,7 @@
  * wanted. Hosts never share anything.
  */
 
-import type { DiscardedInfo, EventSource, RunResult } from "../sources/source.js";
+import type { DiscardedInfo, EventSource, RunResult, SourceInfo } from "../sources/source.js";
 import { attachBlock, type Disk } from "./block.js";
 import { createHooks, type Hooks } from "./hooks.js";
 import { attachIrq } from "./irq.js";
@@ -52,13 +52,25 @@ export interface Context extends Registry {
   readonly uncertain: Uncertain;
 }
 
+/** A run of the model that stops where its caller wants. */
+export interface ModelRun {
+  /** See `EventRun`. */
+  readonly nextNs: number;
+  until(limitNs: number): void;
+  end(): RunResult;
+}
+
 export interface KernelModel extends Context {
   readonly source: EventSource;
-  /** Reads the source once. `endNs` also bounds the reading; the state is always built from the first event record. */
-  run(options?: {
-    endNs?: number;
-    onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
-  }): RunResult;
+  /** Starts reading; `endNs` bounds it. The state is always built from the first event record on. */
+  start(options?: ModelRunOptions): ModelRun;
+  /** Reads the source once, to the end; what still runs then is told as if it ended there. */
+  run(options?: ModelRunOptions): RunResult;
+}
+
+export interface ModelRunOptions {
+  readonly endNs?: number;
+  readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
 
 export function createKernelModel(source: EventSource, options: ModelOptions = {}): KernelModel {
@@ -68,6 +80,7 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
     cpus: [],
     files: [],
     seen: { firstNs: Number.NaN, lastNs: Number.NaN },
+    completeSinceNs: completeSince(info),
   };
   const context: Context = {
     ...registry,
@@ -88,30 +101,59 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
   if (options.net) attachNet(source, context);
   if (options.memory) attachMemory(source, context);
 
+  const start = ({ endNs, onProgress }: ModelRunOptions = {}): ModelRun => {
+    const onDiscarded = (discarded: DiscardedInfo) => lose(source, context, discarded);
+    const run = source.start({ endNs, onProgress, onDiscarded });
+    return {
+      get nextNs() {
+        return run.nextNs;
+      },
+      until: (limitNs) => run.until(limitNs),
+      end() {
+        const result = run.end();
+        for (const host of context.hosts) host.lastNs = result.hostLastNs[host.index]!;
+        return result;
+      },
+    };
+  };
   return {
     ...context,
     source,
-    run({ endNs, onProgress } = {}) {
-      const result = source.run({
-        endNs,
-        onProgress,
-        onDiscarded: (discarded) => lose(source, context, discarded),
-      });
-      finish(context);
+    start,
+    run(runOptions) {
+      const run = start(runOptions);
+      registry.seen.firstNs = run.nextNs;
+      run.until(Number.POSITIVE_INFINITY);
+      const result = run.end();
+      registry.seen.lastNs = result.lastNs;
+      for (const cpu of context.cpus) {
+        const { current, runBeginNs } = cpu;
+        const endNs = cpu.host.lastNs;
+        if (current === undefined || !(runBeginNs < endNs)) continue;
+        for (const listener of context.on.runEnd) listener(current, cpu, runBeginNs, endNs);
+        cpu.runBeginNs = endNs;
+      }
       return result;
     },
   };
 }
 
-/** What still runs at the end of its host's event records ran until then. */
-function finish(context: Context): void {
-  for (const cpu of context.cpus) {
-    const { current, runBeginNs } = cpu;
-    const endNs = cpu.host.lastNs;
-    if (current === undefined || !(runBeginNs < endNs)) continue;
-    for (const listener of context.on.runEnd) listener(current, cpu, runBeginNs, endNs);
-    cpu.runBeginNs = endNs;
+/** CPU number in LTTng's file names (`channel0_3`, `channel0_3_12`); NaN when there is none. */
+function cpuOfPath(path: string): number {
+  return Number(/_(\d+)(?:_\d+)?$/.exec(path)?.[1] ?? Number.NaN);
+}
+
+/** When several streams tell about a CPU, the one that begins last decides. */
+function completeSince(info: SourceInfo): Registry["completeSinceNs"] {
+  const since = new Map<string, number>();
+  for (const stream of info.streams) {
+    const trace = info.traces[stream.trace]!;
+    if (trace.domain === "ust") continue;
+    const key = `${trace.host} ${cpuOfPath(stream.path)}`;
+    since.set(key, Math.max(stream.completeSinceNs, since.get(key) ?? Number.NEGATIVE_INFINITY));
   }
+  const anywhere = Math.max(...since.values(), Number.NEGATIVE_INFINITY);
+  return (host, cpu) => since.get(`${host} ${cpu}`) ?? anywhere;
 }
 
 /** The CPU of a stream: learnt from its event records, else from LTTng's file names (`channel0_3`). */
@@ -119,9 +161,10 @@ function cpuOfStream(source: EventSource, context: Context, stream: number, ns: 
   const seen = context.streamCpu[stream];
   if (seen !== undefined) return seen;
   const info = source.info.streams[stream];
-  const match = info === undefined ? null : /_(\d+)(?:_\d+)?$/.exec(info.path);
-  const host = info === undefined ? undefined : context.hosts[source.info.traces[info.trace]?.host ?? 0];
-  return match === null ? undefined : host?.cpu(Number(match[1]), ns);
+  if (info === undefined) return undefined;
+  const number = cpuOfPath(info.path);
+  const host = context.hosts[source.info.traces[info.trace]?.host ?? 0];
+  return Number.isNaN(number) ? undefined : host?.cpu(number, ns);
 }
 
 /**

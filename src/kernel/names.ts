@@ -23,6 +23,8 @@ export const ROLE_NAMES = {
   dumpFile: ["lttng_statedump_file_descriptor"],
   dumpDisk: ["lttng_statedump_block_device"],
   dumpInterrupt: ["lttng_statedump_interrupt"],
+  blockRemap: ["block_bio_remap"],
+  blockMerge: ["block_bio_backmerge"],
   blockIssue: ["block_rq_issue"],
   blockComplete: ["block_rq_complete"],
   blockRequeue: ["block_rq_requeue"],
@@ -38,6 +40,11 @@ export const ROLE_NAMES = {
   pageAlloc: ["kmem_mm_page_alloc", "mm_page_alloc"],
   pageFree: ["kmem_mm_page_free", "mm_page_free"],
 } as const satisfies Record<string, readonly string[]>;
+
+/** `lttng_statedump_process_cgroup_ns` and its like: the kind of namespace that an event tells. */
+export function namespaceKind(event: string): string | undefined {
+  return /^lttng_statedump_process_([a-z]+)_ns$/.exec(event)?.[1];
+}
 
 export type Role = keyof typeof ROLE_NAMES;
 

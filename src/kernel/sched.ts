@@ -70,6 +70,7 @@ export function attachSched(source: EventSource, model: Context): void {
       childTid: { from: "child_tid", kind: "number" },
       childPid: { from: "child_pid", kind: "number" },
       childComm: { from: "child_comm", kind: "string" },
+      childNs: { from: "child_ns_inum", kind: "number" },
     },
     handle(r) {
       const host = hosts[r.host]!;
@@ -87,6 +88,10 @@ export function attachSched(source: EventSource, model: Context): void {
         : host.newProcess(r.childPid, shares ? parent.process.fds : new Map(parent.process.fds));
       const child = host.newThread(r.childTid, process);
       child.name = r.childComm;
+      child.namespaces = parent.namespaces;
+      if (!Number.isNaN(r.childNs) && child.namespaces?.get("pid") !== r.childNs) {
+        child.namespaces = new Map([...(child.namespaces ?? []), ["pid", r.childNs]]);
+      }
       const l = on.fork;
       for (let i = 0; i < l.length; i++) l[i]!(parent, child, r.ns);
     },
@@ -141,7 +146,7 @@ export function attachSched(source: EventSource, model: Context): void {
 }
 
 function attachSwitch(source: EventSource, model: Context): void {
-  const { hosts, names, on, streamCpu, seen } = model;
+  const { hosts, names, on, streamCpu } = model;
   source.subscribe({
     matches: names.is("schedSwitch"),
     fields: {
@@ -158,8 +163,6 @@ function attachSwitch(source: EventSource, model: Context): void {
       const host = hosts[r.host]!;
       const cpu = host.cpu(r.cpu, ns);
       streamCpu[r.stream] = cpu;
-      seen.lastNs = ns;
-      host.lastNs = ns;
 
       const prevTid = r.prevTid;
       let prev = cpu.current;
@@ -239,7 +242,8 @@ function switchIn(model: Context, next: Thread, cpu: Cpu, ns: number): void {
   const runnableNs = next.runnableNs;
   if (!Number.isNaN(runnableNs)) {
     const l = on.runQueueWait;
-    for (let i = 0; i < l.length; i++) l[i]!(next, cpu, ns - runnableNs, ns, blocked);
+    const woken = runnableNs === next.wokenNs;
+    for (let i = 0; i < l.length; i++) l[i]!(next, cpu, ns - runnableNs, ns, woken);
   }
   next.runnableNs = Number.NaN;
   next.blockedNs = Number.NaN;

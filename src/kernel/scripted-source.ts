@@ -7,6 +7,7 @@ import type {
   DiscardedInfo,
   EventInfo,
   EventRecord,
+  EventRun,
   EventSource,
   FieldRequests,
   RunOptions,
@@ -55,7 +56,11 @@ export function scriptedSource(
     originNs: 0n,
     hosts: hosts.map((name) => ({ name })),
     traces: hosts.map((_, host) => ({ path: "/scripted", host, domain: "kernel", environment: new Map() })),
-    streams: hosts.map((_, trace) => ({ trace, path: "/scripted/kernel/channel0" })),
+    streams: hosts.map((_, trace) => ({
+      trace,
+      path: "/scripted/kernel/channel0",
+      completeSinceNs: Number.NEGATIVE_INFINITY,
+    })),
     events: [...events.values()],
     beginNs: records[0]?.ns ?? Number.NaN,
     endNs: records[records.length - 1]?.ns ?? Number.NaN,
@@ -75,14 +80,15 @@ export function scriptedSource(
       subscriptions.push(subscription as unknown as Subscription);
     },
     run(options: RunOptions = {}): RunResult {
+      const run = this.start(options);
+      run.until(Number.POSITIVE_INFINITY);
+      return run.end();
+    },
+    start(options: RunOptions = {}): EventRun {
+      const endNs = options.endNs ?? Number.POSITIVE_INFINITY;
+      let at = 0;
       let eventRecords = 0;
-      for (const item of script) {
-        if ("lost" in item) {
-          options.onDiscarded?.(item.lost);
-          continue;
-        }
-        if (item.ns > (options.endNs ?? Number.POSITIVE_INFINITY)) continue;
-        eventRecords++;
+      const play = (item: ScriptedRecord): void => {
         const host = item.host ?? 0;
         const event = events.get(`${host} ${item.name}`)!;
         for (const subscription of subscriptions) {
@@ -94,8 +100,38 @@ export function scriptedSource(
           const record: EventRecord = { ns: item.ns, cpu: item.cpu, host, event, stream: host };
           (subscription.handle as (r: unknown) => void)({ ...record, ...values });
         }
-      }
-      return { eventRecords, problems: [] };
+      };
+      const next = (): ScriptedRecord | undefined => {
+        for (; at < script.length; at++) {
+          const item = script[at]!;
+          if ("lost" in item) options.onDiscarded?.(item.lost);
+          else return item.ns <= endNs ? item : undefined;
+        }
+        return undefined;
+      };
+      let lastNs = Number.NaN;
+      return {
+        get nextNs() {
+          return next()?.ns ?? Number.NaN;
+        },
+        until(limitNs) {
+          for (let item = next(); item !== undefined && item.ns < limitNs; item = next()) {
+            at++;
+            eventRecords++;
+            lastNs = item.ns;
+            play(item);
+          }
+        },
+        end: () => ({
+          eventRecords,
+          firstNs: records[0]?.ns ?? Number.NaN,
+          lastNs,
+          hostLastNs: hosts.map((_, h) =>
+            Math.max(...records.filter((r) => (r.host ?? 0) === h).map((r) => r.ns)),
+          ),
+          problems: [],
+        }),
+      };
     },
   };
 }

@@ -59,6 +59,8 @@ export class Thread {
   process: Process;
   prio = Number.NaN;
   exited = false;
+  /** Inode numbers of its namespaces by kind (`cgroup`, `pid`, `mnt`, …), where the state dump has them. */
+  namespaces: ReadonlyMap<string, number> | undefined = undefined;
 
   state: RunState = UNKNOWN;
   /** CPU it runs on or ran on last; -1 unknown. */
@@ -93,6 +95,8 @@ export class Thread {
   syscallPath = "";
   syscallArg = 0;
   syscallArg2 = 0;
+  /** Address of the futex. */
+  syscallAddress = Number.NaN;
   syscallRet = Number.NaN;
   /** Blocked time within the call, and the longest single block with its waker and state. */
   syscallBlockedNs = 0;
@@ -126,13 +130,16 @@ export class Cpu {
   current: Thread | undefined = undefined;
   /** `current` runs since; NaN when not known. */
   runBeginNs = Number.NaN;
-  /** What ran is known from here on (first event record seen, or end of the last hole). */
+  /** What ran is known from here on (the trace's first packet, or the end of the last hole); may be -Infinity. */
   knownSinceNs: number;
 
   /** Hard interrupts being handled, innermost last. */
   irqDepth = 0;
   readonly irqNumbers: number[] = [];
   readonly irqBeginNs: number[] = [];
+  /** Number and handler of the latest hard interrupt: its name need not be looked up again. */
+  irqNamed = -1;
+  irqName = "";
   timerDepth = 0;
   timerBeginNs = Number.NaN;
   /** Softirq vector being handled, or -1. */
@@ -149,23 +156,25 @@ export class Cpu {
     readonly number: number,
     /** The idle task of this CPU: never a user. */
     readonly idle: Thread,
-    nowNs: number,
+    sinceNs: number,
   ) {
-    this.knownSinceNs = nowNs;
+    this.knownSinceNs = sinceNs;
   }
 }
 
 /** Dense numbering over all hosts. */
 export interface Registry {
+  /** `ns` from which on the event records of a CPU are complete; see `StreamInfo.completeSinceNs`. */
+  completeSinceNs(host: number, cpu: number): number;
   readonly threads: Thread[];
   readonly cpus: Cpu[];
   readonly files: FileEntry[];
-  /** Moments of the first and the latest event record that the model looked at. */
+  /** First and last event record; the last is known at the end. */
   readonly seen: { firstNs: number; lastNs: number };
 }
 
 export class Host {
-  /** Moment of its latest event record that the model looked at. */
+  /** Moment of its last event record, once all are read. */
   lastNs = Number.NaN;
   /** Indexed by CPU number. */
   readonly cpus: (Cpu | undefined)[] = [];
@@ -173,7 +182,8 @@ export class Host {
   private readonly threads = new Map<number, Thread>();
   private readonly processes = new Map<number, Process>();
   readonly filesByName = new Map<string, FileEntry>();
-  readonly irqNames = new Map<number, string>();
+  /** Names of the handlers of an interrupt, in the order in which they were seen. */
+  readonly irqNames = new Map<number, readonly string[]>();
   readonly diskNames = new Map<number, string>();
 
   constructor(
@@ -181,6 +191,17 @@ export class Host {
     readonly name: string,
     readonly registry: Registry,
   ) {}
+
+  /** Names of an interrupt's handlers, joined; "" when not known. */
+  irqName(irq: number): string {
+    return this.irqNames.get(irq)?.join(", ") ?? "";
+  }
+
+  addIrqName(irq: number, name: string): void {
+    const known = this.irqNames.get(irq);
+    if (known === undefined) this.irqNames.set(irq, [name]);
+    else if (!known.includes(name)) this.irqNames.set(irq, [...known, name]);
+  }
 
   cpu(number: number, nowNs: number): Cpu {
     return this.cpus[number] ?? this.newCpu(number, nowNs);
@@ -190,9 +211,9 @@ export class Host {
     const idle = this.newThread(0);
     idle.name = `swapper/${number}`;
     idle.pid = 0;
-    const cpu = new Cpu(this.registry.cpus.length, this, number, idle, nowNs);
-    const { seen } = this.registry;
-    if (!(seen.firstNs <= nowNs)) seen.firstNs = nowNs;
+    // Nothing was recorded of it before: who is seen to leave the CPU first has run all the time.
+    const sinceNs = Math.min(nowNs, this.registry.completeSinceNs(this.index, number));
+    const cpu = new Cpu(this.registry.cpus.length, this, number, idle, sinceNs);
     this.registry.cpus.push(cpu);
     this.cpus[number] = cpu;
     return cpu;

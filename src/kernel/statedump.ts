@@ -9,6 +9,7 @@
 import type { EventSource } from "../sources/source.js";
 import { dumpedFile } from "./files.js";
 import type { Context } from "./model.js";
+import { namespaceKind } from "./names.js";
 import type { Descriptor } from "./state.js";
 
 interface FileTable {
@@ -49,6 +50,25 @@ export function attachStatedump(source: EventSource, model: Context, withFiles: 
       }
     },
   });
+
+  for (const event of source.info.events) {
+    const kind = namespaceKind(event.name);
+    if (kind === undefined) continue;
+    source.subscribe({
+      matches: (e) => e === event,
+      fields: {
+        tid: { from: "payload:tid", kind: "number" },
+        inode: { from: "ns_inum", kind: "number" },
+        level: { from: "ns_level", kind: "number" },
+      },
+      handle(r) {
+        const thread = hosts[r.host]!.find(r.tid);
+        // A process in nested pid namespaces is told once per level, the innermost first.
+        if (thread === undefined || thread.namespaces?.has(kind)) return;
+        thread.namespaces = new Map([...(thread.namespaces ?? []), [kind, r.inode]]);
+      },
+    });
+  }
 
   if (!withFiles) return;
   source.subscribe({

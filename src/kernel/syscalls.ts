@@ -52,7 +52,7 @@ function exitShape(name: string): Shape {
 }
 
 export function attachSyscalls(source: EventSource, model: Context): void {
-  const { hosts, names, on, syscalls, uncertain, seen } = model;
+  const { hosts, names, on, syscalls, uncertain } = model;
   const byEvent = new Map<EventInfo, Syscall>();
   const entries = new Map<EventInfo, Shape>();
   const exits = new Map<EventInfo, Shape>();
@@ -261,11 +261,12 @@ export function attachSyscalls(source: EventSource, model: Context): void {
   });
   source.subscribe({
     matches: entry("futex"),
-    fields: { tid, op: number("op") },
+    fields: { tid, op: number("op"), address: { from: "uaddr", kind: "address" } },
     handle(r) {
       const thread = begin(r.host, r.cpu, r.tid, byEvent.get(r.event)!, r.ns);
       if (thread === undefined) return;
       thread.syscallArg = r.op;
+      thread.syscallAddress = r.address;
       begun(thread, r.ns);
     },
   });
@@ -284,8 +285,6 @@ export function attachSyscalls(source: EventSource, model: Context): void {
   const ending = (hostIndex: number, cpuNumber: number, contextTid: number, event: EventInfo, ns: number) => {
     const host = hosts[hostIndex]!;
     const thread = host.current(host.cpu(cpuNumber, ns), contextTid);
-    seen.lastNs = ns;
-    host.lastNs = ns;
     if (thread === undefined) {
       uncertain.unattributedSyscalls++;
       return undefined;

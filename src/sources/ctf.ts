@@ -11,7 +11,7 @@ import {
   type RecordTarget,
   recordDecoder,
 } from "../ctf/decode/record-decoder.js";
-import { type ClassDecoders, Experiment, type ExperimentResult } from "../ctf/experiment.js";
+import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
 import { Merge } from "../ctf/merge.js";
 import type { DataStreamClass, EventRecordClass } from "../ctf/metadata/types.js";
 import type { PacketHeader } from "../ctf/stream/packet-header.js";
@@ -19,6 +19,7 @@ import type { DataStreamReader, Problem } from "../ctf/stream/reader.js";
 import type { DataStream } from "../ctf/stream/stream.js";
 import type {
   EventInfo,
+  EventRun,
   EventSource,
   FieldRequest,
   FieldRequests,
@@ -98,6 +99,10 @@ export class CtfSource implements EventSource {
       streams: streams.map((stream) => ({
         trace: traces.indexOf(stream.trace),
         path: stream.files[0]?.path ?? "",
+        completeSinceNs:
+          stream.packets.count > 0 && stream.packets.sequence[0]! > 0
+            ? experiment.toNs(stream, stream.packets.begin[0]!)
+            : Number.NEGATIVE_INFINITY,
       })),
       events,
       ...experiment.range(),
@@ -118,15 +123,22 @@ export class CtfSource implements EventSource {
   }
 
   run(options: RunOptions = {}): RunResult {
+    const run = this.start(options);
+    run.until(Number.POSITIVE_INFINITY);
+    return run.end();
+  }
+
+  start(options: RunOptions = {}): EventRun & { turn(budget: number): boolean } {
     const { experiment } = this;
-    const result = experiment.run((stream) => this.#decoders(stream), {
-      beginNs: options.beginNs,
-      endNs: options.endNs,
-      onProgress: options.onProgress,
+    const { onDiscarded, onProgress, beginNs, endNs } = options;
+    const { readers, totalBytes } = experiment.readers((stream) => this.#decoders(stream), options);
+    const merge = new Merge(readers, {
+      beginNs,
+      endNs,
       onDiscarded:
-        options.onDiscarded &&
+        onDiscarded &&
         ((reader, discarded) => {
-          options.onDiscarded!({
+          onDiscarded({
             what: discarded.what,
             count: discarded.count,
             beginNs: experiment.toNs(reader.stream, discarded.begin),
@@ -135,33 +147,54 @@ export class CtfSource implements EventSource {
           });
         }),
     });
-    return this.#result(result);
-  }
-
-  /**
-   * The same as `run`, at the caller's pace: each step handles at most `budget` records (about) and tells
-   * whether there may be more. `end` closes the files and answers what `run` would.
-   */
-  steps(options: Pick<RunOptions, "beginNs" | "endNs"> = {}): {
-    step(budget: number): boolean;
-    end(): RunResult;
-  } {
-    const { experiment } = this;
-    const { readers } = experiment.readers((stream) => this.#decoders(stream), options);
-    const merge = new Merge(readers, { beginNs: options.beginNs, endNs: options.endNs });
-    return {
-      step: (budget) => merge.turn(budget),
-      end: () => {
-        merge.close();
-        return this.#result(experiment.result(readers));
-      },
+    const progress = (): void => {
+      let done = 0;
+      let records = 0;
+      for (const reader of readers) {
+        done += reader.doneBytes;
+        records += reader.records;
+      }
+      onProgress?.(done, totalBytes, records);
     };
-  }
-
-  #result(result: ExperimentResult): RunResult {
+    let firstNs = Number.NaN;
+    let turns = 0;
     return {
-      eventRecords: result.eventRecords,
-      problems: [...this.failures, ...result.problems.map(problemLine)],
+      get nextNs() {
+        return merge.nextNs;
+      },
+      until(limitNs) {
+        if (Number.isNaN(firstNs)) firstNs = merge.nextNs;
+        while (merge.turn(Number.POSITIVE_INFINITY, limitNs)) {
+          if ((++turns & 0x3fff) === 0 && onProgress) progress();
+        }
+      },
+      /** Handles at most `budget` records (about). False: there are no more. */
+      turn: (budget) => merge.turn(budget),
+      end: () => {
+        const nextNs = merge.nextNs;
+        merge.close();
+        const result = experiment.result(readers);
+        let lastNs = Number.NaN;
+        for (const stream of result.streams) if (!(stream.lastNs <= lastNs)) lastNs = stream.lastNs;
+        // A reader that was stopped stands on the first record that it did not hand out.
+        const stopNs = !Number.isNaN(nextNs) ? nextNs - 1 : endNs;
+        if (stopNs !== undefined && !(lastNs <= stopNs)) {
+          lastNs = experiment.lastRecordNs((stream) => this.#decoders(stream), stopNs);
+        }
+        const hostLastNs: number[] = this.info.hosts.map(() => Number.NaN);
+        result.streams.forEach((stream, i) => {
+          const host = this.#hostOf[i]!;
+          const last = Math.min(stream.lastNs, lastNs);
+          if (!(last <= hostLastNs[host]!)) hostLastNs[host] = last;
+        });
+        return {
+          eventRecords: result.eventRecords,
+          hostLastNs,
+          firstNs,
+          lastNs: lastNs >= firstNs ? lastNs : Number.NaN,
+          problems: [...this.failures, ...result.problems.map(problemLine)],
+        };
+      },
     };
   }
 

@@ -85,6 +85,11 @@ export interface TraceInfo {
 export interface StreamInfo {
   readonly trace: number;
   readonly path: string;
+  /**
+   * `ns` from which on all event records of the stream are there (as far as none are told to be discarded):
+   * `-Infinity`, unless packets from before its first one were overwritten or are in another trace.
+   */
+  readonly completeSinceNs: number;
 }
 
 export interface SourceInfo {
@@ -132,8 +137,23 @@ export interface RunOptions {
 export interface RunResult {
   /** Event records seen in the range, delivered or not. */
   readonly eventRecords: number;
+  /** `ns` of the first and the last of them; NaN if there was none. */
+  readonly firstNs: number;
+  readonly lastNs: number;
+  /** The last of each host. */
+  readonly hostLastNs: readonly number[];
   /** Packets that could not be decoded (wholly): one message each. */
   readonly problems: readonly string[];
+}
+
+/** A run that stops where its caller wants, without cost per event record. */
+export interface EventRun {
+  /** `ns` of the next event record, subscribed to or not; NaN when there is none (in the range). */
+  readonly nextNs: number;
+  /** Handles all event records before `limitNs`. */
+  until(limitNs: number): void;
+  /** Ends the run, also before all is read. */
+  end(): RunResult;
 }
 
 export interface EventSource {
@@ -141,4 +161,6 @@ export interface EventSource {
   subscribe<F extends FieldRequests>(subscription: Subscription<F>): void;
   /** Reads everything once. Handlers and errors are synchronous. */
   run(options?: RunOptions): RunResult;
+  /** The same, step by step. A source runs once, this way or that. */
+  start(options?: RunOptions): EventRun;
 }
