@@ -106,6 +106,16 @@ export class Histogram {
     return this.max;
   }
 
+  /** Every bin that has values, as its middle and their number. */
+  forEach(call: (value: number, count: number) => void): void {
+    if (this.zeros > 0) call(this.min, this.zeros);
+    for (let i = 0; i < this.bins.length; i++) {
+      if (this.bins[i] === 0) continue;
+      const middle = (lowerBound(this.first + i) + lowerBound(this.first + i + 1)) / 2;
+      call(Math.min(this.max, Math.max(this.min, middle)), this.bins[i]!);
+    }
+  }
+
   /** Counts in steps of a power of `base` (2 or 4, say): `fromValue` is the lower bound of each non-empty span. */
   steps(octaves: number): { fromValue: number; toValue: number; count: number }[] {
     const out: { fromValue: number; toValue: number; count: number }[] = [];

@@ -9,11 +9,42 @@ import { helpText, parseArguments } from "./options.js";
 const commands: Record<string, { summary: string; load: () => Promise<{ command: Command }> }> = {
   report: { summary: "what the machine was doing, in one page", load: () => import("./report.js") },
   info: { summary: "what is in a trace", load: () => import("./info.js") },
+  all: {
+    summary: "every analysis in one pass",
+    load: async () => ({ command: (await import("./analysis.js")).allCommand }),
+  },
   print: { summary: "event records as text or JSON, like babeltrace2", load: () => import("./print.js") },
 };
 
+/** Names and summaries are written here, too: loading the analyses would cost every command its start. */
+const analyses: readonly (readonly [string, string])[] = [
+  ["cputop", "who used the CPUs"],
+  ["memtop", "who took and gave back memory pages"],
+  ["iousagetop", "bytes by process, file, disk, interface"],
+  ["iolatencytop", "slowest opens, reads, writes, syncs"],
+  ["iolatencystats", "latencies of I/O calls and disks"],
+  ["iolatencyfreq", "distribution of these latencies"],
+  ["iolog", "every I/O call"],
+  ["irqstats", "interrupt handlers: how many, how long"],
+  ["irqfreq", "distribution of their durations"],
+  ["irqlog", "every interrupt"],
+  ["schedtop", "longest waits from wake-up to running"],
+  ["schedstats", "these waits by thread or priority"],
+  ["schedfreq", "distribution of these waits"],
+  ["schedlog", "every wake-up"],
+  ["syscallstats", "system calls by thread and name"],
+];
+for (const [name, summary] of analyses) {
+  commands[name] = {
+    summary,
+    load: async () => ({ command: (await import("./analysis.js")).analysisCommand(name) }),
+  };
+}
+/** Names that people used for others. */
+const aliases: Readonly<Record<string, string>> = { iousage: "iousagetop" };
+
 function overview(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`);
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(16)}${summary}`);
   return [
     "Usage: periscope COMMAND [OPTION...] PATH...",
     "",
@@ -42,7 +73,8 @@ async function main(args: readonly string[]): Promise<number> {
     writeOutput(`periscope ${version}\n`);
     return 0;
   }
-  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const known = Object.hasOwn(aliases, name) ? aliases[name]! : name;
+  const entry = Object.hasOwn(commands, known) ? commands[known] : undefined;
   if (!entry) throw new UsageError(`no command "${name}"; see periscope --help`);
   const { command } = await entry.load();
   const parsed = parseArguments(command.spec, rest);

@@ -22,6 +22,8 @@ export interface CommandSpec {
   readonly options: readonly OptionSpec[];
   /** Further text at the end of the help. */
   readonly notes?: string;
+  /** An option given again replaces what was given before; else that is an error. */
+  readonly lastWins?: boolean;
 }
 
 export class ParsedArguments {
@@ -88,7 +90,7 @@ export function parseArguments(spec: CommandSpec, args: readonly string[]): Pars
     const value = attached ?? args[++i];
     if (value === undefined)
       throw new UsageError(`${spec.name}: --${option.name} needs a value: ${option.value}`);
-    if (!option.many && parsed.has(option.name))
+    if (!option.many && !spec.lastWins && parsed.has(option.name))
       throw new UsageError(`${spec.name}: --${option.name} given twice`);
     parsed.add(option.name, value);
   }

@@ -19,6 +19,7 @@ import { type Command, complain, reportProblems, writeOutput } from "./command.j
 import { timeRange } from "./print.js";
 import { makeProgress } from "./progress.js";
 import type { ReportTask } from "./report-worker.js";
+import { terminalWidth, wholeNumber } from "./terminal.js";
 
 /** Below this size (bytes of data streams) starting a thread costs more than it saves. */
 const worthAThread = 8_000_000;
@@ -51,8 +52,8 @@ export const command: Command = {
       throw new UsageError("report: expected one or more paths; see periscope report --help");
     if (args.has("json") && args.has("html"))
       throw new UsageError("report: --json and --html exclude each other");
-    const width = numberOption(args.get("width"), "--width", 60) ?? terminalWidth();
-    const threads = numberOption(args.get("threads"), "--threads", 1) ?? availableParallelism();
+    const width = wholeNumber(args.get("width"), "report: --width", 60) ?? terminalWidth();
+    const threads = wholeNumber(args.get("threads"), "report: --threads", 1) ?? availableParallelism();
     const source = openSource(args.operands);
     for (const note of source.experiment.notes()) complain(`note: ${note}`);
     if (source.info.traces.length === 0) return reportProblems(source.failures, 0);
@@ -79,20 +80,6 @@ export const command: Command = {
     return reportProblems(report.machine.problems, 0);
   },
 };
-
-/** Columns of the terminal, 80 where output goes elsewhere. */
-function terminalWidth(): number {
-  return isatty(1) ? Math.max(60, process.stdout.columns ?? 80) : 80;
-}
-
-function numberOption(text: string | undefined, name: string, least: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least) {
-    throw new UsageError(`report: ${name}: "${text}", expected a whole number of at least ${least}`);
-  }
-  return value;
-}
 
 function dataBytes(source: CtfSource): number {
   let bytes = 0;

@@ -27,7 +27,8 @@ export interface Hooks {
   syscallEnd: ((thread: Thread, ns: number) => void)[];
   blockIssue: ((request: Request, ns: number) => void)[];
   blockComplete: ((request: Request, ns: number) => void)[];
-  packet: ((device: NetInterface, bytes: number, sent: boolean, ns: number) => void)[];
+  /** `cpu`: where it was sent or received. */
+  packet: ((device: NetInterface, bytes: number, sent: boolean, ns: number, cpu: Cpu) => void)[];
   irqEnd: ((cpu: Cpu, irq: number, beginNs: number, endNs: number) => void)[];
   /** `raiseNs` is NaN when the raise was not seen. */
   softirqEnd: ((cpu: Cpu, vector: number, raiseNs: number, beginNs: number, endNs: number) => void)[];

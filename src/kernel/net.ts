@@ -23,6 +23,12 @@ export function attachNet(source: EventSource, model: Context): void {
     }
     return device;
   };
+  const told = (host: number, cpu: number, name: string, bytes: number, sent: boolean, ns: number): void => {
+    const device = find(host, name);
+    const where = hosts[host]!.cpu(cpu, ns);
+    const l = on.packet;
+    for (let i = 0; i < l.length; i++) l[i]!(device, bytes, sent, ns, where);
+  };
   source.subscribe({
     matches: names.is("netSend"),
     fields: {
@@ -33,16 +39,14 @@ export function attachNet(source: EventSource, model: Context): void {
     handle(r) {
       // Not 0: the driver was busy, the packet comes again.
       if (r.rc > 0) return;
-      const l = on.packet;
-      for (let i = 0; i < l.length; i++) l[i]!(find(r.host, r.name), r.len, true, r.ns);
+      told(r.host, r.cpu, r.name, r.len, true, r.ns);
     },
   });
   source.subscribe({
     matches: names.is("netReceive"),
     fields: { len: { from: "len", kind: "number" }, name: { from: "name", kind: "string" } },
     handle(r) {
-      const l = on.packet;
-      for (let i = 0; i < l.length; i++) l[i]!(find(r.host, r.name), r.len, false, r.ns);
+      told(r.host, r.cpu, r.name, r.len, false, r.ns);
     },
   });
 }
