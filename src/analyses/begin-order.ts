@@ -5,7 +5,7 @@
  * holds back those behind it: beyond `MOST_HELD` places it is passed over, and comes late when it ends.
  */
 
-const MOST_HELD = 1 << 18;
+const MOST_HELD = 1 << 16;
 
 interface Place<T> {
   row: T | undefined;

@@ -123,7 +123,7 @@ export const cputop = defineAnalysis({
     runEnd(acc: CpuTop, thread, cpu, beginNs, endNs) {
       const { filter, beginNs: sliceNs } = acc.scope;
       if (!filter.cpu(cpu)) return;
-      const spent = endNs - (beginNs > sliceNs ? beginNs : sliceNs);
+      const spent = endNs - Math.max(beginNs, sliceNs);
       if (!(spent > 0)) return;
       const sums = acc.cpu(cpu);
       if (thread.tid === 0) {

@@ -195,7 +195,7 @@ export class AnalysisRun {
       const { runEnd } = listeners;
       if (runEnd !== undefined) {
         for (const cpu of this.model.cpus) {
-          const until = cpu.host.lastNs < endNs ? cpu.host.lastNs : endNs;
+          const until = Math.min(cpu.host.lastNs, endNs);
           if (cpu.current !== undefined && cpu.runBeginNs < until) {
             runEnd(accumulator, cpu.current, cpu, cpu.runBeginNs, until);
           }

@@ -201,11 +201,24 @@ export class ByteWriter {
 
   /** Appends text (UTF-8). */
   text(text: string): void {
-    const bytes = Buffer.from(text);
+    this.room(this.at, text.length * 3);
+    this.at += encoder.encodeInto(text, this.u8.subarray(this.at)).written;
+  }
+
+  /** Appends text, and writes out what has gathered: for output that is complete at any time. */
+  put(text: string): void {
+    this.text(text);
+    this.flushIfFull();
+  }
+
+  /** The same for bytes. */
+  bytes(bytes: Uint8Array): void {
     this.room(this.at, bytes.length);
     this.u8.set(bytes, this.at);
     this.at += bytes.length;
+    this.flushIfFull();
   }
 }
 
+const encoder = new TextEncoder();
 const pause = new Int32Array(new SharedArrayBuffer(4));

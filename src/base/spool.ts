@@ -7,20 +7,39 @@ import { join } from "node:path";
 const IN_MEMORY = 1 << 20;
 let files = 0;
 
-export class Spool {
-  #parts: string[] = [];
-  #length = 0;
+/** What takes bytes: a `ByteWriter`, another `Spool`. */
+export interface ByteSink {
+  bytes(bytes: Uint8Array): void;
+}
+
+export class Spool implements ByteSink {
+  #buffer = Buffer.alloc(1 << 12);
+  #at = 0;
   #fd = -1;
-  #bytes = 0;
+  #spilled = 0;
 
   add(text: string): void {
-    this.#parts.push(text);
-    this.#length += text.length;
-    if (this.#length >= IN_MEMORY) this.#spill();
+    this.#room(text.length * 3);
+    this.#at += this.#buffer.write(text, this.#at);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#room(bytes.length);
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
   }
 
   get empty(): boolean {
-    return this.#length === 0 && this.#bytes === 0;
+    return this.#at === 0 && this.#spilled === 0;
+  }
+
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#buffer.length) return;
+    if (this.#at + bytes > IN_MEMORY) this.#spill();
+    if (this.#at + bytes <= this.#buffer.length) return;
+    const larger = Buffer.alloc(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    larger.set(this.#buffer.subarray(0, this.#at));
+    this.#buffer = larger;
   }
 
   #spill(): void {
@@ -30,32 +49,27 @@ export class Spool {
       // It lives as long as it is open, also when we die.
       unlinkSync(path);
     }
-    const bytes = Buffer.from(this.#parts.join(""));
-    for (let at = 0; at < bytes.length; )
-      at += writeSync(this.#fd, bytes, at, bytes.length - at, this.#bytes + at);
-    this.#bytes += bytes.length;
-    this.#parts = [];
-    this.#length = 0;
+    for (let at = 0; at < this.#at; ) {
+      at += writeSync(this.#fd, this.#buffer, at, this.#at - at, this.#spilled + at);
+    }
+    this.#spilled += this.#at;
+    this.#at = 0;
   }
 
-  /** Hands everything over, in pieces, and is empty again. */
-  drain(write: (text: string) => void): void {
+  /** Hands everything over, and is empty again. */
+  drain(out: ByteSink): void {
     if (this.#fd >= 0) {
       this.#spill();
-      const buffer = Buffer.alloc(IN_MEMORY);
-      // A piece may end within a character: bytes are decoded as a stream.
-      const decoder = new TextDecoder();
-      for (let at = 0; at < this.#bytes; ) {
-        const got = readSync(this.#fd, buffer, 0, buffer.length, at);
+      for (let at = 0; at < this.#spilled; ) {
+        const got = readSync(this.#fd, this.#buffer, 0, this.#buffer.length, at);
         if (got === 0) break;
         at += got;
-        write(decoder.decode(buffer.subarray(0, got), { stream: true }));
+        out.bytes(this.#buffer.subarray(0, got));
       }
       closeSync(this.#fd);
       this.#fd = -1;
-      this.#bytes = 0;
-    } else for (const part of this.#parts) write(part);
-    this.#parts = [];
-    this.#length = 0;
+      this.#spilled = 0;
+    } else out.bytes(this.#buffer.subarray(0, this.#at));
+    this.#at = 0;
   }
 }

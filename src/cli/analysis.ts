@@ -10,7 +10,7 @@ import {
   type RunAnalysesResult,
   type Slice,
 } from "../analyses/run.js";
-import type { Cell, Row, Table } from "../analyses/table.js";
+import type { Cell, Row, Table, TableClass } from "../analyses/table.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { formatCount } from "../base/format.js";
@@ -19,12 +19,11 @@ import { createKernelModel } from "../kernel/model.js";
 import { ClockText, spansDays } from "../present/clock-text.js";
 import {
   exactJson,
-  inLamiOrder,
   lamiError,
   lamiMetadata,
   lamiProgress,
   lamiResultHead,
-  lamiRow,
+  lamiRows,
   MI_VERSION,
 } from "../present/lami.js";
 import { LogText, type TablesTextOptions, tableText } from "../present/tables-text.js";
@@ -177,8 +176,8 @@ function printText(job: Job, out: ByteWriter): RunAnalysesResult {
   };
   const print = (lines: readonly string[]): void => {
     for (const l of lines) {
-      out.text(l);
-      out.text("\n");
+      out.put(l);
+      out.put("\n");
     }
   };
   const context = contextOf(source);
@@ -197,7 +196,7 @@ function printText(job: Job, out: ByteWriter): RunAnalysesResult {
   const { requests, spools } = withLogs(
     job.requests,
     (analysis, row) => `${printer(analysis).row(analysis.log!.cells(row, context))}\n`,
-    direct ? (text) => out.text(text) : undefined,
+    direct ? (text) => out.put(text) : undefined,
   );
   const range = (slice: { beginEpochNs: bigint; endEpochNs: bigint }): string =>
     `Timerange: [${clock.format(slice.beginEpochNs, true)}, ${clock.format(slice.endEpochNs, true)}]`;
@@ -212,7 +211,7 @@ function printText(job: Job, out: ByteWriter): RunAnalysesResult {
         if (spool === undefined) print(tableText(table, options));
         else if (!direct) {
           print(printer(analysis).header(table.heading));
-          spool.drain((text) => out.text(text));
+          spool.drain(out);
         }
         if (spool !== undefined) print((table.notes ?? []).map((note) => `  ${note}`));
       }
@@ -294,17 +293,17 @@ function printJson(name: string, job: Job, out: ByteWriter): RunAnalysesResult {
     originEpochNs: String(info.originNs),
     hosts: info.hosts.map((host) => host.name),
   };
-  out.text(exactJson(head).slice(0, -1));
-  out.text(', "slices": [');
+  out.put(exactJson(head).slice(0, -1));
+  out.put(', "slices": [');
   let slices = 0;
   const printResult = ({ analysis, result, missing }: AnalysisResult): void => {
     const { log: _, ...rest } = result;
     const spool = spools.get(analysis);
     const text = exactJson({ missing, ...(spool === undefined ? result : rest) });
-    out.text(spool === undefined ? text : `${text.slice(0, -1)}, "log": [`);
+    out.put(spool === undefined ? text : `${text.slice(0, -1)}, "log": [`);
     if (spool === undefined) return;
-    spool.drain((part) => out.text(part));
-    out.text("]}");
+    spool.drain(out);
+    out.put("]}");
   };
   const printSlice = (slice: Slice): void => {
     const { beginNs, endNs, lost } = slice;
@@ -314,13 +313,13 @@ function printJson(name: string, job: Job, out: ByteWriter): RunAnalysesResult {
       beginEpochNs: String(slice.beginEpochNs),
       endEpochNs: String(slice.endEpochNs),
     };
-    out.text(`${slices++ > 0 ? "," : ""}\n${exactJson({ ...range, lost }).slice(0, -1)}, `);
-    out.text(several ? '"results": {' : '"result": ');
+    out.put(`${slices++ > 0 ? "," : ""}\n${exactJson({ ...range, lost }).slice(0, -1)}, `);
+    out.put(several ? '"results": {' : '"result": ');
     slice.results.forEach((one, i) => {
-      if (several) out.text(`${i > 0 ? ", " : ""}${JSON.stringify(one.analysis.name)}: `);
+      if (several) out.put(`${i > 0 ? ", " : ""}${JSON.stringify(one.analysis.name)}: `);
       printResult(one);
     });
-    out.text(several ? "}}" : "}");
+    out.put(several ? "}}" : "}");
   };
   const progress = args.has("no-progress") ? undefined : makeProgress();
   const run = new AnalysisRun(source, requests, {
@@ -333,7 +332,7 @@ function printJson(name: string, job: Job, out: ByteWriter): RunAnalysesResult {
   const result = run.run();
   progress?.end();
   const { uncertain, problems, eventRecords } = result;
-  out.text(`], ${exactJson({ eventRecords, uncertain, problems }).slice(1)}\n`);
+  out.put(`], ${exactJson({ eventRecords, uncertain, problems }).slice(1)}\n`);
   return result;
 }
 
@@ -377,21 +376,22 @@ function printLami(job: Job): number {
   const { args, source, time } = job;
   const context = contextOf(source);
   const out = new ByteWriter(1);
-  const classesOf = (analysis: AnyAnalysis) => analysis.tableClasses;
-  const logShape = (analysis: AnyAnalysis, rows: readonly Row[]): Table =>
-    inLamiOrder({ ...analysis.log!, heading: "", rows, view: { kind: "table" } }, classesOf(analysis));
+  const writers = new Map<AnyAnalysis, (row: Row) => string>();
+  const writer = (analysis: AnyAnalysis): ((row: Row) => string) => {
+    let made = writers.get(analysis);
+    if (made === undefined) writers.set(analysis, (made = lamiRows(analysis.log!, analysis.tableClasses)));
+    return made;
+  };
   const { requests, spools } = withLogs(
     job.requests,
-    (analysis, row) => {
-      const table = logShape(analysis, [analysis.log!.cells(row, context)]);
-      return `${spools.get(analysis)!.empty ? "" : ", "}${lamiRow(table.columns, [...table.rows][0]!)}`;
-    },
+    (analysis, row) =>
+      `${spools.get(analysis)!.empty ? "" : ", "}${writer(analysis)(analysis.log!.cells(row, context))}`,
     undefined,
   );
   const progress = args.has("output-progress");
   // All progress lines come before the results object.
   const results = new Spool();
-  const write = (text: string): void => (progress ? results.add(text) : out.text(text));
+  const write = (text: string): void => (progress ? results.add(text) : out.put(text));
   let written = 0;
   const head = (table: Table, range: Cell): void => {
     write(written++ > 0 ? ", " : '{"results": [');
@@ -416,22 +416,21 @@ function printLami(job: Job): number {
         rows.push(...result.summary());
         summaries.set(analysis, rows);
       }
-      for (const made of result.tables()) {
-        if (made.class === undefined) continue;
-        const spool = made.class === "log" ? spools.get(analysis) : undefined;
-        const table = spool === undefined ? inLamiOrder(made, classesOf(analysis)) : logShape(analysis, []);
-        const rows = [...table.rows];
+      for (const table of result.tables()) {
+        if (table.class === undefined) continue;
+        const spool = table.class === "log" ? spools.get(analysis) : undefined;
+        const rows = spool === undefined ? [...table.rows].map(lamiRows(table, analysis.tableClasses)) : [];
         if (rows.length === 0 && (spool === undefined || spool.empty)) continue;
         head(table, range);
-        if (spool !== undefined) spool.drain(write);
-        else write(rows.map((row) => lamiRow(table.columns, row)).join(", "));
+        if (spool !== undefined) spool.drain(progress ? results : out);
+        else write(rows.join(", "));
         write("]}");
       }
     }
   };
   const say = (share: number, message: string): void => {
     if (!progress) return;
-    out.text(`${lamiProgress(share, message)}\n`);
+    out.put(`${lamiProgress(share, message)}\n`);
     out.flush();
   };
   const run = new AnalysisRun(source, requests, {
@@ -447,19 +446,23 @@ function printLami(job: Job): number {
   const result = run.run();
   for (const [analysis, rows] of summaries) {
     if (rows.length === 0 || first === undefined || last === undefined) continue;
-    const columns = classesOf(analysis)["summary"]!.columns.map((lami) => ({ lami, text: undefined }));
+    const columns = (analysis.tableClasses as Record<string, TableClass>)["summary"]!.columns.map((lami) => ({
+      lami,
+      text: undefined,
+    }));
+    const table: Table = { class: "summary", heading: "", columns, rows, view: { kind: "table" } };
     const range: Cell = {
       class: "time-range",
       begin: stamp(first.beginEpochNs),
       end: stamp(last.endEpochNs),
     };
-    head({ class: "summary", heading: "", columns, rows, view: { kind: "table" } }, range);
-    write(rows.map((row) => lamiRow(columns, row)).join(", "));
+    head(table, range);
+    write(rows.map(lamiRows(table, analysis.tableClasses)).join(", "));
     write("]}");
   }
   say(1, "done");
-  results.drain((text) => out.text(text));
-  out.text(written > 0 ? "]}\n" : '{"results": []}\n');
+  results.drain(out);
+  out.put(written > 0 ? "]}\n" : '{"results": []}\n');
   out.flush();
   // What could not be read is no error: there are results.
   for (const problem of result.problems) complain(problem);

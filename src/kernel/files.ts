@@ -131,14 +131,12 @@ export function endDescriptorCall(thread: Thread): void {
       if (file !== undefined) open(thread, ret, file, cloexec);
       return;
     }
-    case "socket":
-      open(
-        thread,
-        ret,
-        fileEntry(host, familyName(thread.syscallArg), "socket"),
-        (thread.syscallArg2 & O_CLOEXEC) !== 0,
-      );
+    case "socket": {
+      const file = fileEntry(host, familyName(thread.syscallArg), "socket");
+      thread.syscallFile = file;
+      open(thread, ret, file, (thread.syscallArg2 & O_CLOEXEC) !== 0);
       return;
+    }
     case "listen": {
       const known = process.fds.get(thread.syscallFd);
       if (known !== undefined) known.file = fileEntry(host, known.file.name, "socket", "listening");

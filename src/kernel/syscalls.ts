@@ -5,7 +5,7 @@
  * call is found by one map lookup on the event's description.
  */
 
-import type { EventInfo, EventSource } from "../sources/source.js";
+import type { EventInfo, EventSource, SourceInfo } from "../sources/source.js";
 import { beginConnect, descriptorFile, endAccept, endDescriptorCall, endPair } from "./files.js";
 import type { Context } from "./model.js";
 import { unknownSyscallName } from "./names.js";
@@ -72,9 +72,7 @@ export function attachSyscalls(source: EventSource, model: Context): void {
   const exit = (shape: Shape) => (event: EventInfo) => exits.get(event) === shape;
   const tid = { from: "context:tid", kind: "number" } as const;
   const number = (...from: string[]) => ({ from, kind: "number" }) as const;
-  const x86 = source.info.events.some(
-    (e) => e.name === "syscall_entry_iopl" || e.name === "syscall_entry_ioperm",
-  );
+  const x86 = isX86(source.info);
 
   /** The thread of a call that begins, its arguments cleared. */
   const begin = (hostIndex: number, cpuNumber: number, contextTid: number, syscall: Syscall, ns: number) => {
@@ -350,6 +348,19 @@ export function attachSyscalls(source: EventSource, model: Context): void {
       ended(thread, r.ns);
     },
   });
+}
+
+/**
+ * Whether numbers of system calls are those of x86-64. Traces do not say; the calls that a kernel has do: machines
+ * younger than x86-64 never had `access`, older ones still have `waitpid` and `nice`.
+ */
+function isX86(info: SourceInfo): boolean {
+  const calls = new Set(info.events.map((event) => event.name));
+  const has = (name: string) => calls.has(`syscall_entry_${name}`);
+  const wide = info.traces.every(
+    (trace) => Number(trace.environment.get("architecture_bit_width") ?? 64) === 64,
+  );
+  return has("ioperm") || has("iopl") || (wide && has("access") && !has("waitpid") && !has("nice"));
 }
 
 /** Numbers of the bits set in the bytes of an fd_set. */

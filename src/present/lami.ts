@@ -52,30 +52,84 @@ function classOf(table: Table): unknown {
   if (table.dynamic) {
     return {
       title: table.title,
-      "column-descriptions": lamiColumns(table.columns).map((column) => column.lami),
+      "column-descriptions": table.columns.flatMap((column: Column) => column.lami ?? []),
     };
   }
   return table.title === undefined ? table.class : { inherit: table.class, title: table.title };
 }
 
-function lamiColumns(columns: readonly Column[]): Column[] {
-  return columns.filter((column) => column.lami !== undefined);
+const quoted = new Map<string, string>();
+
+/** JSON of a string; the names in a trace come again and again. */
+function quote(text: string): string {
+  let known = quoted.get(text);
+  if (known === undefined) {
+    known = JSON.stringify(text);
+    if (quoted.size >= 10_000) quoted.clear();
+    quoted.set(text, known);
+  }
+  return known;
 }
 
-/** Writes the cells of a row that LAMI has a column for. */
-export function lamiRow(columns: readonly Column[], row: Row): string {
-  const cells: string[] = [];
-  columns.forEach((column, i) => {
-    if (column.lami !== undefined) cells.push(cellJson(row[i]!));
-  });
-  return `[${cells.join(", ")}]`;
-}
-
+/** Rows of logs are very many: the usual cells are written by hand. */
 function cellJson(cell: Cell): string {
-  if (cell !== null && cell.class === "timestamp" && cell.mark !== undefined) {
-    return exactJson({ class: "timestamp", value: cell.value });
+  if (cell === null) return "null";
+  switch (cell.class) {
+    case "timestamp":
+      return `{"class": "timestamp", "value": ${cell.value}}`;
+    case "time-range":
+      return `{"class": "time-range", "begin": ${cellJson(cell.begin)}, "end": ${cellJson(cell.end)}}`;
+    case "bool":
+    case "number":
+    case "ratio":
+    case "duration":
+    case "size":
+    case "bitrate":
+      return `{"class": "${cell.class}", "value": ${cell.value}}`;
+    case "syscall":
+    case "disk":
+    case "part":
+    case "netif":
+      if (cell.host === undefined) return `{"class": "${cell.class}", "name": ${quote(cell.name)}}`;
+      break;
+    case "path":
+      if (cell.host === undefined) return `{"class": "path", "path": ${quote(cell.path)}}`;
+      break;
+    case "fd":
+      return `{"class": "fd", "fd": ${cell.fd}}`;
+    case "process":
+      if (cell.host === undefined) {
+        const pid = cell.pid === undefined ? "" : `, "pid": ${cell.pid}`;
+        return `{"class": "process", "name": ${quote(cell.name)}${pid}, "tid": ${cell.tid}}`;
+      }
+      break;
   }
   return exactJson(cell);
+}
+
+/** Writes down rows: the cells that LAMI has a column for, in the order of the table class. */
+export function lamiRows(
+  table: Pick<Table, "class" | "dynamic" | "columns">,
+  classes: Classes,
+): (row: Row) => string {
+  const order = lamiOrder(table, classes);
+  return (row) => {
+    let out = "[";
+    for (let i = 0; i < order.length; i++) out += `${i > 0 ? ", " : ""}${cellJson(row[order[i]!]!)}`;
+    return `${out}]`;
+  };
+}
+
+type Classes = Readonly<Record<string, TableClass>>;
+
+/** Indexes of columns: text may show them in another order than the table class has. */
+function lamiOrder(table: Pick<Table, "class" | "dynamic" | "columns">, classes: Classes): number[] {
+  const told = table.columns.flatMap((column, i) => (column.lami === undefined ? [] : [i]));
+  if (table.dynamic || table.class === undefined) return told;
+  return classes[table.class]!.columns.map((column) => {
+    const at = table.columns.findIndex((c) => c.lami === column);
+    return at >= 0 ? at : table.columns.findIndex((c) => c.lami?.title === column.title);
+  });
 }
 
 /** A results object; `data` are rows as text (see `lamiRow`), which may be very many. */
@@ -84,17 +138,4 @@ export function lamiResultHead(
   range: Cell,
 ): string {
   return `{"class": ${exactJson(classOf(table as Table))}, "time-range": ${exactJson(range)}, "data": [`;
-}
-
-/** The columns of a class are in the order of the table class, which text may show differently. */
-export function inLamiOrder(table: Table, classes: Readonly<Record<string, TableClass>>): Table {
-  if (table.dynamic || table.class === undefined) return table;
-  const order = classes[table.class]?.columns ?? [];
-  const at = order.map((column) => table.columns.findIndex((c) => c.lami === column));
-  const rows = [...table.rows];
-  return {
-    ...table,
-    columns: at.map((i) => table.columns[i]!),
-    rows: rows.map((row) => at.map((i) => row[i]!)),
-  };
 }

@@ -76,11 +76,18 @@ function alignOf(column: Column, sample: Cell | undefined): Align {
   return LEFT.has(kind) ? "left" : "right";
 }
 
-/** Columns that may be cut when all are too wide together. */
-function mayShrink(column: Column, sample: Cell | undefined): boolean {
-  return ["path", "string", "process", "mixed", "irq"].includes(
-    column.lami?.class ?? column.class ?? sample?.class ?? "",
-  );
+/** Columns that may be cut when all are too wide together, and the least that is left of them. */
+const SHRINKS: Readonly<Record<string, number>> = {
+  path: 12,
+  string: 12,
+  mixed: 12,
+  process: 14,
+  irq: 14,
+  syscall: 8,
+};
+
+function kindOf(column: Column, sample: Cell | undefined): string {
+  return column.lami?.class ?? column.class ?? sample?.class ?? "";
 }
 
 interface Layout {
@@ -98,8 +105,12 @@ function fitColumns(
     .map((column, index) => ({ column, index }))
     .filter(({ column }) => column.text !== undefined);
   const widths = [...natural];
-  const shrinking = () => chosen.filter(({ column, index }) => mayShrink(column, samples[index]));
-  const least = (index: number) => Math.min(natural[index]!, Math.max(12, textWidth(columns[index]!.text!)));
+  const shrinking = () =>
+    chosen.filter(({ column, index }) => SHRINKS[kindOf(column, samples[index])] !== undefined);
+  const least = (index: number) => {
+    const kept = SHRINKS[kindOf(columns[index]!, samples[index])] ?? 0;
+    return Math.min(natural[index]!, Math.max(kept, textWidth(columns[index]!.text!)));
+  };
   const needed = (of: (index: number) => number) =>
     2 + chosen.reduce((sum, { index }) => sum + of(index), 0) + GAP.length * (chosen.length - 1);
   const atLeast = (index: number) =>
