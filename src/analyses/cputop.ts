@@ -4,7 +4,7 @@ import type { KernelModel } from "../kernel/model.js";
 import type { Cpu, Thread } from "../kernel/state.js";
 import { type CommonOptions, defineAnalysis, type Scope } from "./analysis.js";
 import {
-  hostOf,
+  cpuCell,
   number,
   processCell,
   ratio,
@@ -205,10 +205,7 @@ export const cputop = defineAnalysis({
           { lami: perCpu.columns[0], text: "CPU" },
           { lami: perCpu.columns[1], text: "Usage" },
         ],
-        rows: result.cpus.map((row) => [
-          { class: "cpu", id: row.cpu, ...hostOf(hosts, row.host) },
-          ratio(row.usage),
-        ]),
+        rows: result.cpus.map((row) => [cpuCell(hosts, row.host, row.cpu), ratio(row.usage)]),
       },
       {
         class: "total",

@@ -33,7 +33,7 @@ import {
   type TableClass,
   type ThreadRef,
   text,
-  threadRef,
+  threadNow,
   timeRange,
 } from "./table.js";
 
@@ -242,7 +242,7 @@ function rowOf(thread: Thread, category: IoCategory | "copy" | "close", ns: numb
     category: category === "close" ? null : category === "copy" ? "read" : category,
     bytes: moves && ret >= 0 ? ret : null,
     error: failed ? errnoName(-ret) : null,
-    thread: { ...threadRef(thread), earlierNames: [] },
+    thread: threadNow(thread),
     path: file !== undefined ? fileName(file) : syscall.kind === "open" ? thread.syscallPath || null : null,
     fd: fd >= 0 ? fd : null,
     kind: file?.kind ?? "unknown",
@@ -315,14 +315,20 @@ const log: LogTable<IoRow & { readonly outOfRange?: boolean }> = {
   cells: (row, { epochNs, hosts }) => [
     timeRange(epochNs(row.beginNs), epochNs(row.endNs)),
     { class: "bool", value: row.outOfRange ?? false },
-    { class: "timestamp", value: epochNs(row.beginNs), ...(row.outOfRange ? { mark: "*" } : {}) },
+    row.outOfRange
+      ? { class: "timestamp", value: epochNs(row.beginNs), mark: "*" }
+      : { class: "timestamp", value: epochNs(row.beginNs) },
     { class: "timestamp", value: epochNs(row.endNs) },
     duration(row.endNs - row.beginNs),
     { class: "syscall", name: row.syscall },
     row.bytes === null ? null : size(row.bytes),
     row.error === null ? null : text(row.error),
     processCell(hosts, row.thread, false),
-    row.path === null ? null : { class: "path", path: row.path, ...hostOf(hosts, row.thread.host) },
+    row.path === null
+      ? null
+      : hosts.length > 1
+        ? { class: "path", path: row.path, host: hosts[row.thread.host]! }
+        : { class: "path", path: row.path },
     row.fd === null ? null : { class: "fd", fd: row.fd },
   ],
 };

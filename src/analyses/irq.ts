@@ -13,7 +13,16 @@ import {
 } from "./frequency.js";
 import { type LogOptions, LogRows, type LogTable, logTable } from "./log.js";
 import { exactness, type Stats, statsCells, statsColumns, statsOf } from "./stats.js";
-import { type Cell, duration, hostOf, number, type Table, type TableClass, timeRange } from "./table.js";
+import {
+  type Cell,
+  cpuCell,
+  duration,
+  hostOf,
+  number,
+  type Table,
+  type TableClass,
+  timeRange,
+} from "./table.js";
 
 export interface IrqOptions extends CommonOptions, FrequencyOptions, LogOptions<IrqRow> {
   readonly stats: boolean;
@@ -197,7 +206,7 @@ const log: LogTable<IrqRow> = {
     { class: "timestamp", value: epochNs(row.beginNs) },
     { class: "timestamp", value: epochNs(row.endNs) },
     duration(row.endNs - row.beginNs),
-    { class: "cpu", id: row.cpu, ...hostOf(hosts, row.irq.host) },
+    cpuCell(hosts, row.irq.host, row.cpu),
     irqCell(hosts, row.irq),
     row.raiseNs === null ? null : { class: "timestamp", value: epochNs(row.raiseNs) },
   ],

@@ -20,14 +20,15 @@ import { exactness, type Stats, statsCells, statsColumns, statsOf } from "./stat
 import {
   type Cell,
   type Column,
+  cpuCell,
   duration,
-  hostOf,
   number,
   processCell,
   type Table,
   type TableClass,
   type ThreadRef,
   text,
+  threadNow,
   threadRef,
 } from "./table.js";
 
@@ -147,8 +148,8 @@ function rowOf(thread: Thread, cpu: Cpu, latencyNs: number, ns: number): SchedRo
     latencyNs,
     priority: thread.prio,
     cpu: cpu.number,
-    wakee: { ...threadRef(thread), earlierNames: [] },
-    waker: wakerThread === undefined ? null : { ...threadRef(wakerThread), earlierNames: [] },
+    wakee: threadNow(thread),
+    waker: wakerThread === undefined ? null : threadNow(wakerThread),
     wakerInterrupt,
   };
 }
@@ -216,7 +217,7 @@ const log: LogTable<SchedRow> = {
       { class: "timestamp", value: epochNs(row.switchNs) },
       duration(row.latencyNs),
       number(row.priority),
-      { class: "cpu", id: row.cpu, ...hostOf(hosts, row.wakee.host) },
+      cpuCell(hosts, row.wakee.host, row.cpu),
       processCell(hosts, row.wakee),
       waker,
       waker ?? text(row.wakerInterrupt === "" ? "unknown" : row.wakerInterrupt),

@@ -148,6 +148,19 @@ export interface ThreadRef {
   readonly earlierNames: readonly string[];
 }
 
+/** The same as it is called now, for rows of logs. */
+export function threadNow(thread: Thread): ThreadRef {
+  return {
+    host: thread.host.index,
+    tid: thread.tid,
+    pid: thread.pid === -1 ? null : thread.pid,
+    name: thread.name === "" ? `tid ${thread.tid}` : thread.name,
+    earlierNames: NO_NAMES,
+  };
+}
+
+const NO_NAMES: readonly string[] = [];
+
 export function threadRef(thread: Thread): ThreadRef {
   return {
     host: thread.host.index,
@@ -166,6 +179,17 @@ export function hostOf(hosts: readonly string[], host: number): OfHost {
 /** `pid: false`: the reference tells the tid alone in this table. */
 export function processCell(hosts: readonly string[], thread: ThreadRef, pid = true): Cell {
   const { name, tid } = thread;
-  const base = { class: "process" as const, name, ...hostOf(hosts, thread.host) };
-  return pid && thread.pid !== null ? { ...base, pid: thread.pid, tid } : { ...base, tid };
+  const withPid = pid && thread.pid !== null;
+  // Logs have very many: objects are made at once, not put together.
+  if (hosts.length > 1) {
+    const host = hosts[thread.host]!;
+    return withPid
+      ? { class: "process", name, pid: thread.pid!, tid, host }
+      : { class: "process", name, tid, host };
+  }
+  return withPid ? { class: "process", name, pid: thread.pid!, tid } : { class: "process", name, tid };
+}
+
+export function cpuCell(hosts: readonly string[], host: number, id: number): Cell {
+  return hosts.length > 1 ? { class: "cpu", id, host: hosts[host]! } : { class: "cpu", id };
 }

@@ -44,6 +44,7 @@ export function formatSize(bytes: number): string {
 /** `1,234,567`; non-numbers as `?`. */
 export function formatCount(n: number): string {
   if (!Number.isFinite(n)) return "?";
+  if (n > -1000 && n < 1000) return String(Math.round(n));
   return Math.round(n)
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ",");

@@ -3,7 +3,18 @@
 import type { Cell, Column, Row, Table } from "../analyses/table.js";
 import { formatCount, formatDuration, formatSize } from "../base/format.js";
 import type { ClockText } from "./clock-text.js";
-import { type Align, bar, fit, pad, paint, printable, type TextOptions, textWidth, wrap } from "./text.js";
+import {
+  type Align,
+  bar,
+  fit,
+  pad,
+  paint,
+  place,
+  printable,
+  type TextOptions,
+  textWidth,
+  wrap,
+} from "./text.js";
 
 export interface TablesTextOptions extends TextOptions {
   readonly clock: ClockText;
@@ -13,17 +24,34 @@ const MOST_BAR = 80;
 const LEAST_BAR = 8;
 const GAP = "  ";
 
+const cleaned = new Map<string, string>();
+
+/** A name from the trace; the same ones come again and again. */
+function clean(name: string): string {
+  let known = cleaned.get(name);
+  if (known === undefined) {
+    known = printable(name);
+    if (cleaned.size >= 10_000) cleaned.clear();
+    cleaned.set(name, known);
+  }
+  return known;
+}
+
 /** One cell. */
 export function cellText(cell: Cell, clock: ClockText): string {
   if (cell === null) return "";
-  const host = cell.host === undefined ? "" : `${cell.host}/`;
+  const text = plainText(cell, clock);
+  return cell.host === undefined ? text : `${clean(cell.host)}/${text}`;
+}
+
+function plainText(cell: Exclude<Cell, null>, clock: ClockText): string {
   switch (cell.class) {
     case "unknown":
       return "?";
     case "bool":
       return cell.value ? "yes" : "no";
     case "string":
-      return cell.value;
+      return clean(cell.value);
     case "number":
       return formatCount(cell.value);
     case "ratio":
@@ -35,23 +63,23 @@ export function cellText(cell: Cell, clock: ClockText): string {
     case "bitrate":
       return `${formatCount(cell.value)} bit/s`;
     case "timestamp":
-      return (cell.mark ?? "") + clock.format(cell.value);
+      return cell.mark === undefined ? clock.format(cell.value) : cell.mark + clock.format(cell.value);
     case "time-range":
       return `[${clock.format(cell.begin.value)}, ${clock.format(cell.end.value)}]`;
     case "process": {
       const id = cell.tid ?? cell.pid;
-      return id === undefined ? host + cell.name : `${host}${cell.name} (${id})`;
+      return id === undefined ? clean(cell.name) : `${clean(cell.name)} (${id})`;
     }
     case "path":
-      return host + cell.path;
+      return clean(cell.path);
     case "fd":
       return String(cell.fd);
     case "irq":
-      return `${host}${cell.nr} ${cell.name}`;
+      return `${cell.nr} ${clean(cell.name)}`;
     case "cpu":
-      return `${host}CPU ${cell.id}`;
+      return `CPU ${cell.id}`;
     default:
-      return host + cell.name;
+      return clean(cell.name);
   }
 }
 
@@ -144,7 +172,7 @@ function fitColumns(
 function line(layout: Layout, cells: readonly string[], width: number): string {
   const parts = layout.columns.map(({ index, width: w, align }) => {
     const cell = cells[index]!;
-    return pad(fit(cell, w, cell.startsWith("/") ? "end" : "start"), w, align);
+    return place(cell, w, align, cell.startsWith("/") ? "end" : "start");
   });
   return fit(`  ${parts.join(GAP)}`.trimEnd(), width);
 }
@@ -155,7 +183,7 @@ function samplesOf(columns: readonly Column[], rows: readonly Row[]): (Cell | un
 
 function plainTable(table: Table, rows: readonly Row[], options: TablesTextOptions): string[] {
   const { columns } = table;
-  const cells = rows.map((row) => row.map((cell) => printable(cellText(cell, options.clock))));
+  const cells = rows.map((row) => row.map((cell) => cellText(cell, options.clock)));
   const titles = columns.map((column) => column.text ?? "");
   const natural = titles.map((title, i) =>
     Math.max(
@@ -173,7 +201,7 @@ function plainTable(table: Table, rows: readonly Row[], options: TablesTextOptio
 /** A bar, the value, and what it is about. */
 function barLines(table: Table, value: number, rows: readonly Row[], options: TablesTextOptions): string[] {
   const { columns } = table;
-  const cells = rows.map((row) => row.map((cell) => printable(cellText(cell, options.clock))));
+  const cells = rows.map((row) => row.map((cell) => cellText(cell, options.clock)));
   const titles = columns.map((column) => column.text ?? "");
   const natural = titles.map((title, i) =>
     Math.max(
@@ -305,7 +333,7 @@ export class LogText {
   }
 
   row(row: Row): string {
-    const cells = row.map((cell) => printable(cellText(cell, this.options.clock)));
+    const cells = row.map((cell) => cellText(cell, this.options.clock));
     return line(this.#layout, cells, this.options.width);
   }
 }

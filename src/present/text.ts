@@ -97,6 +97,15 @@ export function pad(text: string, width: number, align: Align): string {
   return align === "right" ? space + text : text + space;
 }
 
+/** Exactly `width` columns: cut or padded. */
+export function place(text: string, width: number, align: Align, keep: "start" | "end"): string {
+  if (!NARROW.test(text)) return pad(fit(text, width, keep), width, align);
+  const { length } = text;
+  if (length === width) return text;
+  if (length < width) return align === "right" ? text.padStart(width) : text.padEnd(width);
+  return fit(text, width, keep);
+}
+
 /** A bar of `fraction` (0 to 1) of `width` columns, in eighths. */
 export function bar(fraction: number, width: number): string {
   const eighths = Math.round(Math.min(1, Math.max(0, fraction)) * width * 8);
