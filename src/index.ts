@@ -1,5 +1,33 @@
 /** The library's door: what users of `import … from "periscope"` may rely on. */
 export {
+  type Analysis,
+  type AnyAnalysis,
+  type CommonOptions,
+  defineAnalysis,
+  type Missing,
+  onRecords,
+  type Scope,
+  type TableContext,
+} from "./analyses/analysis.js";
+export type { AnalysisResult, Lost, Slice } from "./analyses/run.js";
+export { exactness, type Stats, statsCells, statsColumns, statsOf } from "./analyses/stats.js";
+export {
+  type Cell,
+  type Column,
+  cpuCell,
+  duration,
+  number,
+  processCell,
+  ratio,
+  size,
+  type Table,
+  type TableClass,
+  type ThreadRef,
+  text,
+  threadRef,
+} from "./analyses/table.js";
+export { type AnalyzeOptions, type AnalyzeRequest, type AnalyzeResult, analyze } from "./api/analyze.js";
+export {
   type EventQuery,
   type FieldValue,
   type Moment,
@@ -9,6 +37,8 @@ export {
   type TraceSet,
 } from "./api/trace.js";
 export { DataError, MetadataError, PeriscopeError, UsageError } from "./base/errors.js";
+export { Series } from "./base/series.js";
+export { Top } from "./base/top.js";
 export type { ExperimentSummary, StreamSummary, TraceSummary } from "./ctf/summary.js";
 export type {
   DiscardedInfo,

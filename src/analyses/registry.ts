@@ -2,13 +2,14 @@
 
 import type { AnyAnalysis } from "./analysis.js";
 import { cputop } from "./cputop.js";
+import { futex } from "./futex.js";
 import { io } from "./io.js";
 import { irq } from "./irq.js";
 import { memtop } from "./memtop.js";
 import { sched } from "./sched.js";
 import { syscallstats } from "./syscallstats.js";
 
-export const ANALYSES: readonly AnyAnalysis[] = [cputop, memtop, io, irq, sched, syscallstats];
+export const ANALYSES: readonly AnyAnalysis[] = [cputop, memtop, io, irq, sched, syscallstats, futex];
 
 /** A command: an analysis with some of its sections asked for. Further sections may be added to any of a family. */
 export interface AnalysisCommand {
@@ -64,6 +65,7 @@ export const ANALYSIS_COMMANDS: readonly AnalysisCommand[] = [
   { name: "schedfreq", analysis: sched, preset: { freq: true }, summary: "distribution of these waits" },
   { name: "schedlog", analysis: sched, preset: { log: true }, summary: "every wake-up" },
   { name: "syscallstats", analysis: syscallstats, preset: {}, summary: "system calls by thread and name" },
+  { name: "futextop", analysis: futex, preset: {}, summary: "who waited for whom on futexes (locks)" },
 ];
 
 /** What `periscope all` computes. */
@@ -74,4 +76,5 @@ export const ALL_PRESETS: readonly { readonly analysis: AnyAnalysis; readonly pr
   { analysis: irq, preset: { stats: true } },
   { analysis: sched, preset: { stats: true, top: true, total: true, perTid: true, perPrio: true } },
   { analysis: syscallstats, preset: {} },
+  { analysis: futex, preset: {} },
 ];

@@ -33,6 +33,7 @@ const analyses: readonly (readonly [string, string])[] = [
   ["schedfreq", "distribution of these waits"],
   ["schedlog", "every wake-up"],
   ["syscallstats", "system calls by thread and name"],
+  ["futextop", "who waited for whom on futexes (locks)"],
 ];
 for (const [name, summary] of analyses) {
   commands[name] = {
@@ -40,6 +41,14 @@ for (const [name, summary] of analyses) {
     load: async () => ({ command: (await import("./analysis.js")).analysisCommand(name) }),
   };
 }
+commands["run"] = {
+  summary: "an analysis of your own: periscope run FILE.mjs PATH",
+  load: () => import("./run-file.js"),
+};
+commands["lami"] = {
+  summary: "launchers for Trace Compass and old scripts",
+  load: () => import("./lami.js"),
+};
 /** Names that people used for others. */
 const aliases: Readonly<Record<string, string>> = { iousage: "iousagetop" };
 
@@ -76,7 +85,12 @@ async function main(args: readonly string[]): Promise<number> {
   const known = Object.hasOwn(aliases, name) ? aliases[name]! : name;
   const entry = Object.hasOwn(commands, known) ? commands[known] : undefined;
   if (!entry) throw new UsageError(`no command "${name}"; see periscope --help`);
-  const { command } = await entry.load();
+  // What `run` understands depends on the file that comes first.
+  const file = known === "run" && rest[0]?.startsWith("-") === false ? rest.shift() : undefined;
+  const { command } =
+    file === undefined
+      ? await entry.load()
+      : { command: await (await import("./run-file.js")).loadCommand(file) };
   const parsed = parseArguments(command.spec, rest);
   if (parsed.has("help")) {
     writeOutput(helpText(command.spec));

@@ -172,7 +172,7 @@ function fitColumns(
 function line(layout: Layout, cells: readonly string[], width: number): string {
   const parts = layout.columns.map(({ index, width: w, align }) => {
     const cell = cells[index]!;
-    return place(cell, w, align, cell.startsWith("/") ? "end" : "start");
+    return place(cell, w, align, /^(\/|0x)/.test(cell) ? "end" : "start");
   });
   return fit(`  ${parts.join(GAP)}`.trimEnd(), width);
 }
