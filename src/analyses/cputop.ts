@@ -44,6 +44,9 @@ export interface CpuTopResult {
   readonly usage: number;
 }
 
+/** Share of the time of which nothing is known that is worth a remark. */
+const UNKNOWN_TOLD = 0.001;
+
 class ThreadSums {
   runNs = 0;
   migrations = 0;
@@ -205,6 +208,12 @@ export const cputop = defineAnalysis({
           { lami: perCpu.columns[0], text: "CPU" },
           { lami: perCpu.columns[1], text: "Usage" },
         ],
+        notes: result.cpus
+          .filter((row) => row.unknownNs > UNKNOWN_TOLD * result.durationNs)
+          .map((row) => {
+            const share = ((100 * row.unknownNs) / result.durationNs).toFixed(1);
+            return `CPU ${row.cpu}: what ran is not known for ${share} % of the time, which counts as no use.`;
+          }),
         rows: result.cpus.map((row) => [cpuCell(hosts, row.host, row.cpu), ratio(row.usage)]),
       },
       {

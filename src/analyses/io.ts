@@ -182,7 +182,7 @@ class Io {
     if (options.usage && moves) {
       const bytes = Math.max(0, ret);
       if (file !== undefined) this.usage.moved(thread, file, thread.syscallFd, bytes, category === "write");
-      if (file2 !== undefined) this.usage.moved(thread, file2, -1, bytes, true);
+      if (file2 !== undefined) this.usage.moved(thread, file2, thread.syscallFd2, bytes, true);
     }
     const spent = ns - thread.syscallBeginNs;
     const { minNs, maxNs, minBytes, maxBytes } = options;

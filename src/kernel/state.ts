@@ -87,6 +87,8 @@ export class Thread {
   syscallFile: FileEntry | undefined = undefined;
   /** Second file, of calls that copy from one to another: `syscallFile` is read, this is written. */
   syscallFile2: FileEntry | undefined = undefined;
+  /** Descriptor of `syscallFile2`; -1 none. */
+  syscallFd2 = -1;
   /** How many descriptors it waits on. */
   syscallFdCount = 0;
   /** Longest it may wait; NaN when no limit is known. */

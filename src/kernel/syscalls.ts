@@ -243,6 +243,7 @@ export function attachSyscalls(source: EventSource, model: Context): void {
       const thread = begin(r.host, r.cpu, r.tid, byEvent.get(r.event)!, r.ns);
       if (thread === undefined) return;
       setFd(thread, r.from);
+      thread.syscallFd2 = r.to;
       thread.syscallFile2 = descriptorFile(thread.process, r.to);
       begun(thread, r.ns);
     },
