@@ -353,7 +353,8 @@ function barTable(
     ...(which === "" ? {} : { title: `${title} [${which}]` }),
     heading,
     view: { kind: "bars", value: 1 },
-    columns: columns.map((lami, i): Column => ({ lami, text: texts[i] })),
+    // Of a narrow terminal the parts of the size are left out, not what they are of.
+    columns: columns.map((lami, i): Column => ({ lami, text: texts[i], drop: i < 2 ? 0 : i })),
     rows,
   };
 }

@@ -27,7 +27,7 @@ import {
   MI_VERSION,
 } from "../present/lami.js";
 import { LogText, type TablesTextOptions, tableText } from "../present/tables-text.js";
-import { wrap } from "../present/text.js";
+import { fit, wrap } from "../present/text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
 import { version } from "../version.js";
 import {
@@ -204,17 +204,22 @@ function printText(job: Job, out: ByteWriter): RunAnalysesResult {
   const printSlice = (slice: Slice): void => {
     if (!direct) print([...(slices > 0 ? [""] : []), range(slice)]);
     for (const { analysis, missing, tables } of slice.results) {
-      if (slices === 0) for (const m of missing) print(wrap(`Not told: ${adviceOn(m)}`, options.width, "  "));
+      if (slices === 0)
+        for (const m of missing) print(["", ...wrap(`Not told: ${adviceOn(m)}`, options.width, "  ")]);
       if (missing.some(({ vital }) => vital)) continue;
+      let shown = 0;
       for (const table of tables()) {
         const spool = table.class === "log" ? spools.get(analysis) : undefined;
-        if (spool === undefined) print(tableText(table, options));
+        const lines = spool === undefined ? tableText(table, options) : [];
+        shown += spool === undefined ? lines.length : 1;
+        if (spool === undefined) print(lines);
         else if (!direct) {
           print(printer(analysis).header(table.heading));
           spool.drain(out);
         }
         if (spool !== undefined) print((table.notes ?? []).map((note) => `  ${note}`));
       }
+      if (shown === 0) print(["", fit(`${analysis.title}: nothing of that here.`, options.width)]);
     }
     if (direct) print(["", range(slice)]);
     print(lostLines(slice));
