@@ -1,8 +1,10 @@
 /** What the sections of a report share: bounds, distributions, references to threads, ranking. */
 
 import type { Histogram } from "../base/histogram.js";
-import type { KernelModel } from "../kernel/model.js";
 import type { Process, Thread } from "../kernel/state.js";
+import { type ThreadRef, threadRef } from "./table.js";
+
+export { type ThreadRef, threadRef };
 
 /**
  * Bounds of the analysis, `ns` since the source's origin. State before `beginNs` is modelled, not counted.
@@ -16,59 +18,13 @@ export interface Range {
   readonly lastNs: number;
 }
 
-export class SeenRange implements Range {
-  readonly lastNs: number;
-  constructor(
-    private readonly model: KernelModel,
-    private readonly asked: { readonly beginNs?: number; readonly endNs?: number },
-  ) {
-    const last = model.source.info.endNs;
-    this.lastNs = Math.min(
-      asked.endNs ?? Number.POSITIVE_INFINITY,
-      !Number.isNaN(last) ? last : Number.POSITIVE_INFINITY,
-    );
-  }
-  get beginNs(): number {
-    const first = this.model.seen.firstNs;
-    const { beginNs } = this.asked;
-    return beginNs !== undefined && !(beginNs < first) ? beginNs : !Number.isNaN(first) ? first : 0;
-  }
-  get endNs(): number {
-    const last = this.model.seen.lastNs;
-    const { endNs } = this.asked;
-    return endNs !== undefined && !(endNs > last) ? endNs : !Number.isNaN(last) ? last : 0;
-  }
-}
-
 /** Rows kept per table; presentation shows fewer. */
 export const MAX_ROWS = 50;
-
-export interface ThreadRef {
-  /** Index in `Machine.hosts`. */
-  readonly host: number;
-  readonly tid: number;
-  /** Null when the trace never tells. */
-  readonly pid: number | null;
-  /** Last name; `tid N` when the trace never tells. */
-  readonly name: string;
-  /** Names it had before, oldest first. */
-  readonly earlierNames: readonly string[];
-}
 
 export interface ProcessRef {
   readonly host: number;
   readonly pid: number;
   readonly name: string;
-}
-
-export function threadRef(thread: Thread): ThreadRef {
-  return {
-    host: thread.host.index,
-    tid: thread.tid,
-    pid: thread.pid === -1 ? null : thread.pid,
-    name: thread.name === "" ? `tid ${thread.tid}` : thread.name,
-    earlierNames: thread.earlierNames ?? [],
-  };
 }
 
 /** Durations of one sort; quantiles within 1 % (see `Histogram`), the rest exact. All 0 when `count` is 0. */

@@ -6,9 +6,9 @@
  * network, interrupts and memory. Partial reports are plain data, safe to clone between threads.
  */
 
-import { createKernelModel, type KernelModel, type ModelOptions, type Uncertain } from "../kernel/model.js";
-import type { EventSource, RunResult } from "../sources/source.js";
-import { type Range, SeenRange } from "./common.js";
+import type { KernelModel, Uncertain } from "../kernel/model.js";
+import type { EventSource } from "../sources/source.js";
+import type { AnyAnalysis } from "./analysis.js";
 import { attachCpu, type CpuSection } from "./cpu.js";
 import { attachDisks, type DiskSection } from "./disks.js";
 import { attachFiles, type FileSection } from "./files.js";
@@ -16,7 +16,9 @@ import { type Finding, findFindings } from "./findings.js";
 import { attachInterrupts, type InterruptSection } from "./interrupts.js";
 import { attachMemoryStats, type MemorySection } from "./memory.js";
 import { attachNetwork, type NetworkSection } from "./network.js";
+import { AnalysisRun, type RunAnalysesResult, type Slice } from "./run.js";
 import { attachRunQueue, type RunQueueSection } from "./run-queue.js";
+import { section } from "./section.js";
 import { attachSyscallStats, type SyscallSection } from "./syscalls.js";
 import { attachWaits, type WaitSection } from "./waits.js";
 
@@ -79,60 +81,55 @@ export interface ReportOptions {
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
 
-const CALLS: ModelOptions = { syscalls: true, irq: true };
-const RESOURCES: ModelOptions = { irq: true, block: true, net: true, memory: true };
+/** Sections that need system calls. */
+const CALLS = {
+  syscalls: section("syscalls", { syscalls: true }, ["syscallBegin", "syscallEnd"], attachSyscallStats),
+  files: section("files", { syscalls: true }, ["syscallEnd"], attachFiles),
+  waits: section("waits", { syscalls: true, irq: true }, ["syscallEnd", "blockEnd"], attachWaits),
+} as const;
 
-function attachCalls(model: KernelModel, range: Range): () => CallSections {
-  const syscalls = attachSyscallStats(model, range);
-  const files = attachFiles(model, range);
-  const waits = attachWaits(model, range);
-  return () => ({ syscalls: syscalls(), files: files(), waits: waits() });
-}
+/** Sections about CPUs, disks, interfaces, interrupts and memory. */
+const RESOURCES = {
+  cpu: section("cpu", { irq: true }, ["runEnd", "migrate", "irqEnd", "softirqEnd", "timerEnd"], attachCpu),
+  runQueue: section("runQueue", {}, ["runQueueWait"], attachRunQueue),
+  disks: section("disks", { block: true }, ["blockComplete"], attachDisks),
+  network: section("network", { net: true }, ["packet"], attachNetwork),
+  interrupts: section("interrupts", { irq: true }, ["irqEnd", "softirqEnd", "timerEnd"], attachInterrupts),
+  memory: section("memory", { memory: true }, ["pageAlloc", "pageFree"], attachMemoryStats),
+} as const;
 
-function attachResources(model: KernelModel, range: Range): () => ResourceSections {
-  const cpu = attachCpu(model, range);
-  const runQueue = attachRunQueue(model, range);
-  const disks = attachDisks(model, range);
-  const network = attachNetwork(model, range);
-  const interrupts = attachInterrupts(model, range);
-  const memory = attachMemoryStats(model, range);
-  return () => ({
-    cpu: cpu(),
-    runQueue: runQueue(),
-    disks: disks(),
-    network: network(),
-    interrupts: interrupts(),
-    memory: memory(),
-  });
-}
-
-function attachLost(model: KernelModel, options: ReportOptions): () => LostSummary {
-  const lost = { events: 0, packets: 0, holes: 0 };
-  const { beginNs = Number.NEGATIVE_INFINITY, endNs = Number.POSITIVE_INFINITY } = options;
-  model.on.lost.push((_host, _cpu, holeBeginNs, holeEndNs, count, what) => {
-    if (holeEndNs < beginNs || holeBeginNs > endNs) return;
-    lost.holes++;
-    lost[what] += Number.isNaN(count) ? 0 : count;
-  });
-  return () => lost;
-}
-
-/** Makes the model, attaches what is wanted, reads the source once. */
+/** Runs sections as one slice of one pass: the same way as `periscope all` runs its analyses. */
 function pass<T>(
   source: EventSource,
   options: ReportOptions,
-  wanted: ModelOptions,
-  attach: (model: KernelModel, range: Range) => () => T,
+  sections: Readonly<Record<keyof T, AnyAnalysis>>,
 ): { machine: Machine; sections: T } {
-  const model = createKernelModel(source, wanted);
-  const range = new SeenRange(model, options);
-  const lost = attachLost(model, options);
-  const results = attach(model, range);
-  const result = model.run({ endNs: options.endNs, onProgress: options.onProgress });
-  return { machine: describeMachine(model, range, lost(), result), sections: results() };
+  const { beginNs, endNs, onProgress } = options;
+  const lastNs = Math.min(endNs ?? Number.POSITIVE_INFINITY, source.info.endNs);
+  const all = Object.values<AnyAnalysis>(sections);
+  let slice: Slice | undefined;
+  const run = new AnalysisRun(
+    source,
+    all.map((analysis) => ({ analysis, options: { lastNs } })),
+    { beginNs, endNs, onProgress, onSlice: (s) => (slice = s) },
+  );
+  const result = run.run();
+  // Nothing in the range: sections without anything in them.
+  const at = beginNs ?? 0;
+  const made = slice ?? run.close(run.open(at), at);
+  const results = Object.keys(sections).map((name, i) => [name, made.results[i]!.result]);
+  return {
+    machine: describeMachine(run.model, made, made.lost, result),
+    sections: Object.fromEntries(results) as T,
+  };
 }
 
-function describeMachine(model: KernelModel, range: Range, lost: LostSummary, result: RunResult): Machine {
+function describeMachine(
+  model: KernelModel,
+  range: { readonly beginNs: number; readonly endNs: number },
+  lost: LostSummary,
+  result: RunAnalysesResult,
+): Machine {
   const { info } = model.source;
   const hosts = info.hosts.map((host, index): HostSummary => {
     const trace = info.traces.find((t) => t.host === index && t.domain !== "ust");
@@ -163,10 +160,9 @@ function describeMachine(model: KernelModel, range: Range, lost: LostSummary, re
 
 /** The whole report in one pass. */
 export function runReport(source: EventSource, options: ReportOptions = {}): Report {
-  const { machine, sections } = pass(source, options, { ...CALLS, ...RESOURCES }, (model, range) => {
-    const calls = attachCalls(model, range);
-    const resources = attachResources(model, range);
-    return () => ({ ...calls(), ...resources() });
+  const { machine, sections } = pass<CallSections & ResourceSections>(source, options, {
+    ...CALLS,
+    ...RESOURCES,
   });
   const report = { machine, ...sections };
   return { ...report, findings: findFindings(report) };
@@ -175,10 +171,10 @@ export function runReport(source: EventSource, options: ReportOptions = {}): Rep
 /** One part of the report; see the top of this file. */
 export function runReportPart(source: EventSource, part: 0 | 1, options: ReportOptions = {}): PartialReport {
   if (part === 0) {
-    const { machine, sections } = pass(source, options, CALLS, attachCalls);
+    const { machine, sections } = pass<CallSections>(source, options, CALLS);
     return { part, machine, ...sections };
   }
-  const { machine, sections } = pass(source, options, RESOURCES, attachResources);
+  const { machine, sections } = pass<ResourceSections>(source, options, RESOURCES);
   return { part, machine, ...sections };
 }
 

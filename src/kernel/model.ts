@@ -79,7 +79,6 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
     threads: [],
     cpus: [],
     files: [],
-    seen: { firstNs: Number.NaN, lastNs: Number.NaN },
     completeSinceNs: completeSince(info),
   };
   const context: Context = {
@@ -122,10 +121,8 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
     start,
     run(runOptions) {
       const run = start(runOptions);
-      registry.seen.firstNs = run.nextNs;
       run.until(Number.POSITIVE_INFINITY);
       const result = run.end();
-      registry.seen.lastNs = result.lastNs;
       for (const cpu of context.cpus) {
         const { current, runBeginNs } = cpu;
         const endNs = cpu.host.lastNs;

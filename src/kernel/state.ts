@@ -171,8 +171,6 @@ export interface Registry {
   readonly threads: Thread[];
   readonly cpus: Cpu[];
   readonly files: FileEntry[];
-  /** First and last event record; the last is known at the end. */
-  readonly seen: { firstNs: number; lastNs: number };
 }
 
 export class Host {
