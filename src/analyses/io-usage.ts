@@ -171,7 +171,7 @@ export class Usage {
       sums.discardBytes += bytes;
       return;
     }
-    const thread = request.tid >= 0 ? host.find(request.tid) : undefined;
+    const { thread } = request;
     if (thread === undefined) return;
     let block = this.#block.get(thread);
     if (block === undefined) {

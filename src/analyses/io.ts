@@ -204,8 +204,7 @@ class Io {
   disk(request: Request, ns: number): void {
     const { filter, options } = this.scope;
     const { disk } = request;
-    const thread = request.tid >= 0 ? disk.host.find(request.tid) : undefined;
-    if (!filter.thread(thread)) return;
+    if (!filter.thread(request.thread)) return;
     if (options.usage) this.usage.completed(request, ns);
     const spent = ns - request.issueNs;
     const { minNs, maxNs, minBytes, maxBytes } = options;

@@ -178,8 +178,9 @@ export const syscallstats = defineAnalysis({
     const threads = [...acc.threads.values()].sort(
       (a, b) => b.count - a.count || a.thread.tid - b.thread.tid,
     );
+    const { limit } = acc.scope.options;
     return {
-      threads: threads.map(({ thread, count, calls }) => {
+      threads: threads.slice(0, limit > 0 ? limit : undefined).map(({ thread, count, calls }) => {
         const list = callsOf(calls.values());
         const good = list.reduce(
           (sum, call) => sum + (call.results.find(({ name }) => name === "success")?.count ?? 0),

@@ -81,6 +81,7 @@ const FAMILIES: Readonly<Record<string, readonly OptionSpec[]>> = {
     { name: "maxsize", value: "SIZE", help: "leave out calls that moved more" },
   ],
   irq: [
+    { ...LIMIT, help: "(nothing to limit)" },
     STATS,
     LOG,
     ...FREQ,
@@ -99,7 +100,7 @@ const FAMILIES: Readonly<Record<string, readonly OptionSpec[]>> = {
     { name: "per-tid", help: "by thread (the default)" },
     { name: "per-prio", help: "by priority" },
   ],
-  syscallstats: [],
+  syscallstats: [{ ...LIMIT, help: "threads told (default: all)" }],
   all: [LIMIT, LOG, ...FREQ],
 };
 

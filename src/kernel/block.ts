@@ -9,7 +9,7 @@
 
 import type { EventSource } from "../sources/source.js";
 import type { Context } from "./model.js";
-import type { Host } from "./state.js";
+import type { Host, Thread } from "./state.js";
 
 export type RequestKind = "read" | "write" | "discard" | "flush";
 
@@ -30,6 +30,8 @@ export class Request {
   issueNs = Number.NaN;
   /** Thread that handed it to the device: often a kernel worker, not the one who wants the data. */
   tid = -1;
+  /** The same as it lived then; undefined when it was never heard of. */
+  thread: Thread | undefined = undefined;
 }
 
 const WRITE = 1;
@@ -97,6 +99,7 @@ export function attachBlock(source: EventSource, model: Context): void {
       request.bytes = r.sectors * 512;
       request.issueNs = r.ns;
       request.tid = r.tid;
+      request.thread = r.tid >= 0 ? hosts[r.host]!.find(r.tid) : undefined;
       if (flush) device.flushes.push(request);
       else device.bySector.set(r.sector, request);
       const l = on.blockIssue;

@@ -24,11 +24,15 @@ export function attachSched(source: EventSource, model: Context): void {
     const host = hosts[hostIndex]!;
     const cpu = host.cpu(cpuNumber, ns);
     const thread = host.thread(tid);
-    if (thread.state === RUNNING) thread.earlyWakeNs = ns;
-    if (thread.state === RUNNING || thread.state === RUNNABLE) return;
+    if (thread.state === RUNNABLE) return;
+    setWaker(thread, cpu);
+    if (thread.state === RUNNING) {
+      thread.earlyWakeNs = ns;
+      return;
+    }
     thread.state = RUNNABLE;
     thread.runnableNs = ns;
-    setWaker(thread, cpu, ns);
+    thread.wokenNs = ns;
     const l = on.wakeup;
     for (let i = 0; i < l.length; i++) l[i]!(thread, cpu, ns);
   };
@@ -187,7 +191,11 @@ function attachSwitch(source: EventSource, model: Context): void {
           prev.state = BLOCKED;
           prev.runnableNs = Number.NaN;
           prev.wokenNs = Number.NaN;
-          prev.wakerKind = "unknown";
+          if (!(ns - prev.earlyWakeNs < EARLY_WAKE_NS)) {
+            prev.wakerKind = "unknown";
+            prev.wakerThread = undefined;
+            prev.wakerNumber = -1;
+          }
           prev.blockedState = bits;
           prev.blockedNs = (bits & GONE) !== 0 ? Number.NaN : ns;
         }
@@ -250,8 +258,7 @@ function switchIn(model: Context, next: Thread, cpu: Cpu, ns: number): void {
 }
 
 /** Interrupt context first: the thread that it interrupted has nothing to do with the wake-up. */
-function setWaker(thread: Thread, cpu: Cpu, ns: number): void {
-  thread.wokenNs = ns;
+function setWaker(thread: Thread, cpu: Cpu): void {
   thread.wakerThread = undefined;
   thread.wakerNumber = -1;
   if (cpu.timerDepth > 0) thread.wakerKind = "timer";
