@@ -41,6 +41,10 @@ for (const [name, summary] of analyses) {
     load: async () => ({ command: (await import("./analysis.js")).analysisCommand(name) }),
   };
 }
+commands["track-process"] = {
+  summary: "event records while chosen threads run",
+  load: () => import("./track-process.js"),
+};
 commands["run"] = {
   summary: "an analysis of your own: periscope run FILE.mjs PATH",
   load: () => import("./run-file.js"),
