@@ -76,7 +76,8 @@ export interface DiskStats {
 }
 
 export interface IoResult {
-  readonly syscalls: Readonly<Record<IoCategory, Stats>>;
+  /** Null, or empty lists below, for what was not asked for. */
+  readonly syscalls: Readonly<Record<IoCategory, Stats>> | null;
   readonly disks: readonly DiskStats[];
   readonly top: Readonly<Record<IoCategory, readonly IoRow[]>>;
   readonly distributions: readonly Distribution[];
@@ -194,8 +195,9 @@ class Io {
     }
     if (category === "close") return true;
     // A copy reads from one file and writes to the other.
+    const counted = options.stats || options.freq;
     for (const one of category === "copy" ? (["read", "write"] as const) : [category]) {
-      this.syscalls[one].add(spent);
+      if (counted) this.syscalls[one].add(spent);
       if (this.top[one].wants(spent)) this.top[one].add(spent, rowOf(thread, one, ns));
     }
     return true;
@@ -206,6 +208,7 @@ class Io {
     const { disk } = request;
     if (!filter.thread(request.thread)) return;
     if (options.usage) this.usage.completed(request, ns);
+    if (!options.stats && !options.freq) return;
     const spent = ns - request.issueNs;
     const { minNs, maxNs, minBytes, maxBytes } = options;
     if ((minNs !== undefined && spent < minNs) || (maxNs !== undefined && spent > maxNs)) return;
@@ -340,6 +343,8 @@ function marked(row: IoRow, beginNs: number): IoRow & { outOfRange: boolean } {
 const title = (category: string) => category[0]!.toUpperCase() + category.slice(1);
 
 function statsTables(result: IoResult, { hosts }: TableContext<IoOptions>): Table[] {
+  const { syscalls } = result;
+  if (syscalls === null) return [];
   const perCall = tableClasses["syscall-latency-stats"].columns;
   const perDisk = tableClasses["disk-latency-stats"].columns;
   const disk = (row: DiskStats) => ({ class: "disk" as const, name: row.disk, ...hostOf(hosts, row.host) });
@@ -350,8 +355,8 @@ function statsTables(result: IoResult, { hosts }: TableContext<IoOptions>): Tabl
       heading: "Syscalls latency statistics",
       view: { kind: "table" },
       columns: [{ lami: perCall[0], text: "Type" }, ...statsColumns(perCall.slice(1))],
-      rows: CATEGORIES.map((category) => [text(title(category)), ...statsCells(result.syscalls[category])]),
-      notes: exactness(CATEGORIES.map((category) => result.syscalls[category])),
+      rows: CATEGORIES.map((category) => [text(title(category)), ...statsCells(syscalls[category])]),
+      notes: exactness(CATEGORIES.map((category) => syscalls[category])),
     },
     {
       class: "disk-latency-stats",
@@ -426,8 +431,8 @@ export const io = defineAnalysis({
     const all = CATEGORIES.map((category) => ({ name: category as string, series: acc.syscalls[category] }));
     for (const { name, requests } of disks) all.push({ name: `disk: ${name}`, series: requests });
     return {
-      syscalls: each((category) => statsOf(acc.syscalls[category])),
-      disks: disks.map(({ name, host, requests, flushes }) => ({
+      syscalls: options.stats ? each((category) => statsOf(acc.syscalls[category])) : null,
+      disks: (options.stats ? disks : []).map(({ name, host, requests, flushes }) => ({
         host,
         disk: name,
         stats: statsOf(requests),

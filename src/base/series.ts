@@ -31,7 +31,8 @@ export class Series {
   /** Sum of squared distances from the mean (Welford). */
   #squares = 0;
   #values: number[] | undefined = [];
-  #sorted = false;
+  /** The values in order, when they were asked for. */
+  #ordered: Float64Array | undefined;
   #room = 0;
   #sketch: Histogram | undefined;
 
@@ -60,7 +61,7 @@ export class Series {
       return;
     }
     values.push(value);
-    this.#sorted = false;
+    this.#ordered = undefined;
   }
 
   #grow(): boolean {
@@ -77,6 +78,7 @@ export class Series {
     for (const value of values) sketch.add(value);
     this.#sketch = sketch;
     this.#values = undefined;
+    this.#ordered = undefined;
     if (this.#room > 8) this.budget.left += this.#room - 8;
   }
 
@@ -95,13 +97,10 @@ export class Series {
     return this.count < 2 ? Number.NaN : Math.sqrt(this.#squares / (this.count - 1));
   }
 
-  #inOrder(): number[] | undefined {
-    const values = this.#values;
-    if (values !== undefined && !this.#sorted) {
-      values.sort((a, b) => a - b);
-      this.#sorted = true;
-    }
-    return values;
+  /** Sorted as a typed array: without a comparison function it is several times faster. */
+  #inOrder(): Float64Array | undefined {
+    if (this.#values !== undefined) this.#ordered ??= Float64Array.from(this.#values).sort();
+    return this.#ordered;
   }
 
   /** The smallest value that at least the fraction `q` (0 to 1) of the values does not exceed; NaN when empty. */
