@@ -370,6 +370,21 @@ test("sched: latency counts from sched_waking where that is recorded; the wake-u
   assert.deepEqual([old.wakeEvent, old.top[0].latencyNs], ["sched_wakeup", 10]);
 });
 
+test("sched: wake-ups without success, which old kernels tell of, are none", () => {
+  const r = result(
+    sched,
+    [
+      switchTo(0, 0, IDLE, 0, A),
+      switchTo(1, 0, A, 1, B),
+      event(10, "sched_wakeup", { tid: 10, success: 0 }),
+      event(20, "sched_wakeup", { tid: 10, success: 1 }),
+      switchTo(30, 0, B, 0, A),
+    ],
+    { top: true },
+  );
+  assert.deepEqual(r.top[0].latencyNs, 10);
+});
+
 test("sched: being preempted is no wake-up, and --limit is the number of rows", () => {
   const script: ScriptedRecord[] = [switchTo(0, 0, IDLE, 0, A)];
   for (let i = 1; i <= 30; i++) {

@@ -40,8 +40,11 @@ export function attachSched(source: EventSource, model: Context): void {
   const waking = names.has("schedWaking") ? "schedWaking" : "schedWakeup";
   source.subscribe({
     matches: names.is(waking),
-    fields: { tid: { from: "payload:tid", kind: "number" } },
-    handle: (r) => wake(r.host, r.cpu, r.tid, r.ns),
+    fields: { tid: { from: "payload:tid", kind: "number" }, success: { from: "success", kind: "number" } },
+    handle(r) {
+      // Kernels before 4.3 tell also of wake-ups that found nobody asleep.
+      if (r.success !== 0) wake(r.host, r.cpu, r.tid, r.ns);
+    },
   });
   source.subscribe({
     matches: names.is("schedWakeupNew"),
