@@ -17,6 +17,7 @@ const floors = [
   ["ctf/print"],
   ["sources"],
   ["kernel"],
+  ["periods"],
   ["analyses"],
   ["present"],
   ["api"],

@@ -8,10 +8,11 @@ import type { SampleBudget } from "../base/series.js";
 import type { Hooks } from "../kernel/hooks.js";
 import type { KernelModel, ModelOptions } from "../kernel/model.js";
 import type { KernelNames } from "../kernel/names.js";
+import type { PeriodInstance } from "../periods/instance.js";
 import type { EventInfo, FieldRequests, RecordOf } from "../sources/source.js";
 import type { Filter } from "./filter.js";
 import type { LogTable } from "./log.js";
-import type { Row, Table, TableClass } from "./table.js";
+import type { Column, Row, Table, TableClass } from "./table.js";
 
 /** Options that every analysis has; `limit` may be `Infinity`. */
 export interface CommonOptions {
@@ -27,11 +28,29 @@ export interface Scope<O> {
   /** Begin of the slice, `ns` since the source's origin. */
   readonly beginNs: number;
   readonly budget: SampleBudget;
+  /** What users have defined, parents before children. */
+  readonly periods: readonly PeriodShape[];
 }
+
+/** A definition of a period, as far as tables care. */
+export interface PeriodShape {
+  readonly name: string;
+  /** `root/child`; "" for definitions without a name. */
+  readonly path: string;
+}
+
+/** What a run tells of periods, beside the model's hooks. */
+export interface PeriodHooks {
+  periodBegin: ((instance: PeriodInstance) => void)[];
+  /** Also of instances that were not completed. */
+  periodEnd: ((instance: PeriodInstance) => void)[];
+}
+
+type AllHooks = Hooks & PeriodHooks;
 
 /** Functions for hooks of the model, with the accumulator before the hook's own arguments. */
 export type Listeners<A> = {
-  readonly [H in keyof Hooks]?: (accumulator: A, ...args: Parameters<Hooks[H][number]>) => void;
+  readonly [H in keyof AllHooks]?: (accumulator: A, ...args: Parameters<AllHooks[H][number]>) => void;
 };
 
 /** Event records that the model does not know. */
@@ -71,6 +90,8 @@ export interface Analysis<A, R, O extends CommonOptions = CommonOptions> {
   readonly defaults: O;
   /** Subsystems of the model that it listens to. */
   readonly needs: (options: O) => ModelOptions;
+  /** Whether instances of periods must know their descendants when they end. */
+  readonly periodTrees?: (options: O) => boolean;
   readonly missing: (names: KernelNames, options: O) => Missing[];
   /** A new accumulator; slices may overlap. */
   readonly open: (scope: Scope<O>) => A;
@@ -83,6 +104,11 @@ export interface Analysis<A, R, O extends CommonOptions = CommonOptions> {
   readonly log?: LogTable<any>;
   /** Rows of the table class `summary` for one of several slices, after its time range. */
   readonly summary?: (result: R, context: TableContext<O>) => Row[];
+  /** The result in one line, for lists of results. */
+  readonly line?: {
+    readonly columns: readonly Column[];
+    readonly cells: (result: R, context: TableContext<O>) => Row;
+  };
   readonly tables: (result: R, context: TableContext<O>) => Table[];
 }
 

@@ -93,6 +93,15 @@ test("cputop: a thread that hogs a CPU through the whole slice has used all of i
   assert.deepEqual([r.durationNs, r.threads[0].runNs, r.usage], [100, 100, 1]);
 });
 
+test("cputop: it has used all of each slice of a refresh", () => {
+  const script = [switchTo(0, 0, IDLE, 0, A)];
+  for (let ns = 100; ns <= 400; ns += 100) script.push(event(ns, "x"));
+  assert.deepEqual(
+    slices(cputop, script, {}, { refreshNs: 100 }).map(({ results }) => results[0]!.result.threads[0]?.runNs),
+    [100, 100, 100, 100, undefined],
+  );
+});
+
 test("cputop: who leaves a CPU first has run since before the trace", () => {
   const r = result(cputop, [event(0, "x", {}, 1), switchTo(80, 0, A, 1, IDLE), switchTo(100, 0, IDLE, 0, A)]);
   assert.deepEqual([r.threads[0].thread.name, r.threads[0].runNs], ["a", 80]);

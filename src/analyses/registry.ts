@@ -6,10 +6,20 @@ import { futex } from "./futex.js";
 import { io } from "./io.js";
 import { irq } from "./irq.js";
 import { memtop } from "./memtop.js";
+import { periods } from "./periods.js";
 import { sched } from "./sched.js";
 import { syscallstats } from "./syscallstats.js";
 
-export const ANALYSES: readonly AnyAnalysis[] = [cputop, memtop, io, irq, sched, syscallstats, futex];
+export const ANALYSES: readonly AnyAnalysis[] = [
+  cputop,
+  memtop,
+  io,
+  irq,
+  sched,
+  syscallstats,
+  futex,
+  periods,
+];
 
 /** A command: an analysis with some of its sections asked for. Further sections may be added to any of a family. */
 export interface AnalysisCommand {
@@ -65,6 +75,25 @@ export const ANALYSIS_COMMANDS: readonly AnalysisCommand[] = [
   { name: "schedfreq", analysis: sched, preset: { freq: true }, summary: "distribution of these waits" },
   { name: "schedlog", analysis: sched, preset: { log: true }, summary: "every wake-up" },
   { name: "syscallstats", analysis: syscallstats, preset: {}, summary: "system calls by thread and name" },
+  {
+    name: "periodtop",
+    analysis: periods,
+    preset: { top: true },
+    summary: "longest instances of your periods",
+  },
+  { name: "periodlog", analysis: periods, preset: { log: true }, summary: "every instance of your periods" },
+  {
+    name: "periodstats",
+    analysis: periods,
+    preset: { stats: true },
+    summary: "your periods: how many, how long, their share of their parents",
+  },
+  {
+    name: "periodfreq",
+    analysis: periods,
+    preset: { freq: true },
+    summary: "distribution of their durations",
+  },
   { name: "futextop", analysis: futex, preset: {}, summary: "who waited for whom on futexes (locks)" },
 ];
 

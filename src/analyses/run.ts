@@ -8,8 +8,11 @@
 
 import { SampleBudget } from "../base/series.js";
 import { createKernelModel, type KernelModel, type ModelOptions, type Uncertain } from "../kernel/model.js";
+import type { PeriodSet } from "../periods/define.js";
+import { type GivenUp, PeriodEngine } from "../periods/engine.js";
+import type { PeriodInstance } from "../periods/instance.js";
 import type { EventSource, FieldRequests } from "../sources/source.js";
-import type { AnyAnalysis, Listeners, Missing, TableContext } from "./analysis.js";
+import type { AnyAnalysis, Listeners, Missing, PeriodHooks, TableContext } from "./analysis.js";
 import { Filter, type FilterOptions } from "./filter.js";
 import { type Row, type Table, timeRange } from "./table.js";
 
@@ -27,6 +30,10 @@ export interface RunAnalysesOptions {
   readonly endNs?: number;
   /** Cut into slices of at least this length, ns. */
   readonly refreshNs?: number;
+  /** What users have defined. */
+  readonly periods?: PeriodSet;
+  /** A slice for every instance of these periods (they may overlap), as it ends. Not together with `refreshNs`. */
+  readonly perPeriod?: boolean;
   /** Called as slices end, in order. */
   readonly onSlice?: (slice: Slice) => void;
   /** Called when the first slice begins: what the trace lacks is known. */
@@ -47,6 +54,8 @@ export interface AnalysisResult {
 }
 
 export interface Slice {
+  /** The instance that it is of, with `perPeriod`. */
+  readonly period?: PeriodInstance;
   /** `ns` since the source's origin, and exact since the epoch. */
   readonly beginNs: number;
   readonly endNs: number;
@@ -70,6 +79,8 @@ export interface RunAnalysesResult {
   readonly problems: readonly string[];
   /** What lost event records made unusable, over the whole run. */
   readonly uncertain: Readonly<Uncertain>;
+  /** Instances of periods that were not held to their end. */
+  readonly givenUp?: Readonly<GivenUp>;
 }
 
 interface Running {
@@ -83,6 +94,7 @@ interface Running {
 /** An open slice: its accumulators, in the order of the requests. */
 interface OpenSlice {
   readonly beginNs: number;
+  readonly period: PeriodInstance | undefined;
   readonly accumulators: readonly unknown[];
   readonly lost: { events: number; packets: number; holes: number };
 }
@@ -102,16 +114,15 @@ export class AnalysisRun {
   readonly #filter: Filter;
   readonly #slices: OpenSlice[] = [];
   readonly #budget = new SampleBudget();
+  readonly #periods: PeriodEngine | undefined;
+  readonly #periodHooks: PeriodHooks = { periodBegin: [], periodEnd: [] };
   #count = 0;
 
   constructor(
     private readonly source: EventSource,
     requests: readonly AnalysisRequest[],
     private readonly options: RunAnalysesOptions,
-    /** Called with the source before the model subscribes: what it subscribes is told first. */
-    before?: (run: AnalysisRun) => void,
   ) {
-    before?.(this);
     this.#filter = new Filter(options.filter);
     this.#running = requests.map(({ analysis, options: given }) => {
       const all = { ...analysis.defaults, ...given };
@@ -123,19 +134,38 @@ export class AnalysisRun {
         open: [],
       };
     });
-    const needs: { -readonly [K in keyof ModelOptions]: boolean } = {};
-    for (const { analysis, options: all } of this.#running) {
-      for (const [need, wanted] of Object.entries(analysis.needs(all)) as [keyof ModelOptions, boolean][]) {
-        if (wanted) needs[need] = true;
-      }
-    }
-    this.model = createKernelModel(source, needs);
+    // Before the model: what an event record begins and ends is known before it is counted.
+    this.#periods = this.#periodEngine();
+    const needs = this.#running.map(({ analysis, options: all }) => analysis.needs(all));
+    this.model = createKernelModel(source, unite([...needs, this.#periods?.needs ?? { sched: false }]));
+    this.#periods?.attach(this.model);
     for (const running of this.#running) this.#attach(running);
     this.model.on.lost.push((_host, _cpu, _begin, _end, count, what) => {
       for (const { lost } of this.#slices) {
         lost.holes++;
         if (!Number.isNaN(count)) lost[what] += count;
       }
+    });
+  }
+
+  #periodEngine(): PeriodEngine | undefined {
+    const { periods, perPeriod, onSlice } = this.options;
+    if (periods === undefined || periods.definitions.length === 0) return undefined;
+    const { periodBegin, periodEnd } = this.#periodHooks;
+    const slices = new Map<PeriodInstance, OpenSlice>();
+    return new PeriodEngine(this.source, periods, {
+      keepTrees: this.#running.some(({ analysis, options }) => analysis.periodTrees?.(options)),
+      onBegin: (instance) => {
+        if (perPeriod) slices.set(instance, this.open(instance.beginNs, instance));
+        for (const listener of periodBegin) listener(instance);
+      },
+      onEnd: (instance) => {
+        for (const listener of periodEnd) listener(instance);
+        const slice = slices.get(instance);
+        if (slice === undefined) return;
+        slices.delete(instance);
+        onSlice?.(this.close(slice, instance.endNs));
+      },
     });
   }
 
@@ -148,7 +178,7 @@ export class AnalysisRun {
     const { model, source } = this;
     for (const [hook, listener] of Object.entries(listeners)) {
       const call = listener as (accumulator: unknown, ...args: unknown[]) => void;
-      const list = model.on[hook as keyof typeof model.on] as unknown[];
+      const list = { ...model.on, ...this.#periodHooks }[hook as keyof typeof model.on] as unknown[];
       list.push((a: unknown, b: unknown, c: unknown, d: unknown, e: unknown, f: unknown) => {
         for (let i = 0; i < open.length; i++) call(open[i], a, b, c, d, e, f);
       });
@@ -165,7 +195,7 @@ export class AnalysisRun {
   }
 
   /** Opens a slice now. */
-  open(beginNs: number): OpenSlice {
+  open(beginNs: number, period?: PeriodInstance): OpenSlice {
     const accumulators = this.#running.map(({ analysis, options, open }) => {
       const { model } = this;
       const accumulator = analysis.open({
@@ -174,11 +204,12 @@ export class AnalysisRun {
         filter: this.#filter,
         beginNs,
         budget: this.#budget,
+        periods: this.options.periods?.definitions ?? [],
       });
       open.push(accumulator);
       return accumulator;
     });
-    const slice = { beginNs, accumulators, lost: { events: 0, packets: 0, holes: 0 } };
+    const slice = { beginNs, period, accumulators, lost: { events: 0, packets: 0, holes: 0 } };
     this.#slices.push(slice);
     return slice;
   }
@@ -195,7 +226,9 @@ export class AnalysisRun {
       const { runEnd } = listeners;
       if (runEnd !== undefined) {
         for (const cpu of this.model.cpus) {
-          const until = Math.min(cpu.host.lastNs, endNs);
+          // A host that fell silent before the end; not known (NaN) before all is read.
+          const { lastNs } = cpu.host;
+          const until = Number.isNaN(lastNs) ? endNs : Math.min(lastNs, endNs);
           if (cpu.current !== undefined && cpu.runBeginNs < until) {
             runEnd(accumulator, cpu.current, cpu, cpu.runBeginNs, until);
           }
@@ -223,6 +256,7 @@ export class AnalysisRun {
     });
     const epoch = (ns: number) => info.originNs + BigInt(Math.round(ns));
     return {
+      ...(slice.period === undefined ? {} : { period: slice.period }),
       beginNs,
       endNs,
       beginEpochNs: epoch(beginNs),
@@ -233,14 +267,15 @@ export class AnalysisRun {
   }
 
   run(): RunAnalysesResult {
-    const { beginNs, endNs, refreshNs, onProgress, onSlice } = this.options;
+    const { beginNs, endNs, refreshNs, perPeriod, onProgress, onSlice } = this.options;
     const run = this.model.start({ endNs, onProgress });
     if (beginNs !== undefined) run.until(beginNs);
     let slice: OpenSlice | undefined;
     if (!Number.isNaN(run.nextNs)) {
       this.options.onBegin?.(this.model);
-      slice = this.open(run.nextNs);
-      while (refreshNs !== undefined) {
+      if (!perPeriod) slice = this.open(run.nextNs);
+      if (this.#periods !== undefined) this.#periods.active = true;
+      while (refreshNs !== undefined && slice !== undefined) {
         run.until(slice.beginNs + refreshNs);
         const nextNs = run.nextNs;
         if (Number.isNaN(nextNs)) break;
@@ -250,12 +285,27 @@ export class AnalysisRun {
       run.until(Number.POSITIVE_INFINITY);
     }
     const result = run.end();
+    this.#periods?.closeAll(result.lastNs);
     if (slice !== undefined) onSlice?.(this.close(slice, result.lastNs));
     return {
       slices: this.#count,
       eventRecords: result.eventRecords,
       problems: result.problems,
       uncertain: this.model.uncertain,
+      ...(this.#periods === undefined ? {} : { givenUp: this.#periods.givenUp }),
     };
   }
+}
+
+/** What any of them needs; who runs is needed unless all decline it. */
+function unite(all: readonly ModelOptions[]): ModelOptions {
+  const needs: { -readonly [K in keyof ModelOptions]: boolean } = {
+    sched: all.some(({ sched }) => sched !== false),
+  };
+  for (const one of all) {
+    for (const [need, wanted] of Object.entries(one) as [keyof ModelOptions, boolean][]) {
+      if (wanted) needs[need] = true;
+    }
+  }
+  return needs;
 }

@@ -1,11 +1,11 @@
 /** Options of the analysis commands: declared per family, and read into what analyses want. */
 
-import type { AnyAnalysis } from "../analyses/analysis.js";
 import type { FilterOptions } from "../analyses/filter.js";
 import { UsageError } from "../base/errors.js";
 import { parseMoment } from "../base/moment.js";
 import { parseDuration, parseSize } from "../base/units.js";
 import type { CommandSpec, OptionSpec, ParsedArguments } from "./options.js";
+import { groupList, nameList, PERIODS } from "./period-options.js";
 
 const RANGE: readonly OptionSpec[] = [
   { name: "begin", value: "TIME", help: "from TIME on (earlier event records still build the state)" },
@@ -101,6 +101,24 @@ const FAMILIES: Readonly<Record<string, readonly OptionSpec[]>> = {
     { name: "per-prio", help: "by priority" },
   ],
   syscallstats: [{ ...LIMIT, help: "threads told (default: all)" }],
+  period: [
+    STATS,
+    { ...TOP, help: "the longest instances" },
+    { ...LOG, help: "every instance" },
+    ...FREQ,
+    LIMIT,
+    { name: "min", value: "DURATION", help: "lower bound of distributions; plain numbers are µs" },
+    { name: "max", value: "DURATION", help: "upper bound of distributions" },
+    { name: "min-duration", value: "DURATION", help: "leave out shorter instances; plain numbers are µs" },
+    { name: "max-duration", value: "DURATION", help: "leave out longer instances" },
+    { name: "select", value: "NAME,...", help: "these periods only; with --aggregate-by: these children" },
+    { name: "aggregate-by", value: "NAME", help: "children by instances of this parent" },
+    { name: "group-by", value: "NAME.CAPTURE,...", help: "apart for each captured value" },
+    { name: "order-by", value: "time|hierarchy", help: "order of the log (default time)" },
+    { name: "period-aggregate", value: "NAME,...", help: "(old name of --select)" },
+    { name: "period-aggregate-by", value: "NAME", help: "(old name of --aggregate-by)" },
+    { name: "period-group-by", value: "NAME.CAPTURE,...", help: "(old name of --group-by)" },
+  ],
   all: [LIMIT, LOG, ...FREQ],
 };
 
@@ -111,7 +129,7 @@ export function analysisSpec(name: string, family: string, summary: string): Com
     operands: "PATH...",
     summary,
     lastWins: true,
-    options: [...(FAMILIES[family] ?? [LIMIT]), ...FILTERS, ...RANGE, ...OUTPUT],
+    options: [...(FAMILIES[family] ?? [LIMIT]), ...PERIODS, ...FILTERS, ...RANGE, ...OUTPUT],
     notes: [
       "TIME: [YYYY-MM-DD ]hh:mm:ss[.nnnnnnnnn], seconds or ns since the epoch. DURATION: 10ms, 2.5s, 300us.",
       "Sections of a family add up: periscope schedlog --top --stats PATH.",
@@ -180,6 +198,19 @@ export function analysisOptions(args: ParsedArguments): Record<string, unknown> 
   });
   if (args.has("irq")) options["irqs"] = integers(args, "irq");
   if (args.has("softirq")) options["softirqs"] = integers(args, "softirq");
+  value("min-duration", "minDurationNs", micro);
+  value("max-duration", "maxDurationNs", micro);
+  for (const prefix of ["period-", ""]) {
+    value(prefix === "" ? "select" : "period-aggregate", "select", nameList);
+    value(`${prefix}aggregate-by`, "aggregateBy", (text) => nameList(text)[0] ?? "");
+    value(`${prefix}group-by`, "groupBy", groupList);
+  }
+  value("order-by", "orderBy", (text) => {
+    if (text !== "time" && text !== "hierarchy") {
+      throw new UsageError(`--order-by: "${text}", expected time or hierarchy`);
+    }
+    return text;
+  });
   flag("per-prio", "perPrio");
   // Other groups alone turn the default one off.
   if (args.has("per-tid")) options["perTid"] = true;
@@ -189,7 +220,11 @@ export function analysisOptions(args: ParsedArguments): Record<string, unknown> 
 
 /** Which sections a command line asks for beside a log: with none, a log can be printed as it comes. */
 export function onlyLog(options: Readonly<Record<string, unknown>>): boolean {
-  return options["log"] === true && !["stats", "top", "freq", "usage"].some((name) => options[name] === true);
+  return (
+    options["log"] === true &&
+    options["aggregateBy"] === undefined &&
+    !["stats", "top", "freq", "usage"].some((name) => options[name] === true)
+  );
 }
 
 export interface TraceTimes {
@@ -240,5 +275,3 @@ export function isMachine(args: ParsedArguments): boolean {
     args.has(name),
   );
 }
-
-export type { AnyAnalysis };

@@ -33,6 +33,10 @@ const analyses: readonly (readonly [string, string])[] = [
   ["schedfreq", "distribution of these waits"],
   ["schedlog", "every wake-up"],
   ["syscallstats", "system calls by thread and name"],
+  ["periodtop", "longest instances of periods that you define"],
+  ["periodlog", "every instance of these periods"],
+  ["periodstats", "how many, how long, their share of their parents"],
+  ["periodfreq", "distribution of their durations"],
   ["futextop", "who waited for whom on futexes (locks)"],
 ];
 for (const [name, summary] of analyses) {

@@ -5,8 +5,8 @@
  *     model.on.syscallEnd.push((thread, ns) => …);
  *     model.run();
  *
- * Scheduling is always modelled, since everything else asks who runs; the other subsystems cost only when
- * wanted. Hosts never share anything.
+ * Scheduling is modelled unless it is declined, since everything else asks who runs; the other subsystems cost
+ * only when wanted. Hosts never share anything.
  */
 
 import type { DiscardedInfo, EventSource, RunResult, SourceInfo } from "../sources/source.js";
@@ -23,6 +23,8 @@ import { SyscallTable } from "./syscall-table.js";
 import { attachSyscalls } from "./syscalls.js";
 
 export interface ModelOptions {
+  /** Who runs: the other subsystems need it. Default true. */
+  readonly sched?: boolean;
   readonly syscalls?: boolean;
   readonly irq?: boolean;
   readonly block?: boolean;
@@ -92,9 +94,10 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
     streamCpu: [],
     uncertain: { syscalls: 0, irqs: 0, blocks: 0, unattributedSyscalls: 0 },
   };
-  attachStatedump(source, context, options.syscalls === true);
+  const sched = options.sched !== false;
+  if (sched) attachStatedump(source, context, options.syscalls === true);
   if (options.irq) attachIrq(source, context);
-  attachSched(source, context);
+  if (sched) attachSched(source, context);
   if (options.syscalls) attachSyscalls(source, context);
   if (options.block) attachBlock(source, context);
   if (options.net) attachNet(source, context);

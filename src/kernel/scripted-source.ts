@@ -66,11 +66,19 @@ export function scriptedSource(
     endNs: records[records.length - 1]?.ns ?? Number.NaN,
   };
   const subscriptions: Subscription[] = [];
+  const below = (fields: object | undefined, path: string): unknown =>
+    path === ""
+      ? fields
+      : ((fields as Record<string, unknown> | undefined)?.[path] ??
+        path.split(".").reduce((at, name) => (at as never)?.[name], fields as unknown));
   const read = (record: ScriptedRecord, from: string | readonly string[], absent: unknown): unknown => {
     for (const name of typeof from === "string" ? [from] : from) {
-      const [, scope, plain] = /^(?:(payload|context|packet):)?(.*)$/.exec(name)!;
-      if (scope !== "context" && record.fields?.[plain!] !== undefined) return record.fields[plain!];
-      if (scope !== "payload" && record.context?.[plain!] !== undefined) return record.context[plain!];
+      const [, scope, plain] = /^(?:(payload|context|common|specific|packet):)?(.*)$/.exec(name)!;
+      const inPayload = below(record.fields, plain!);
+      if ((scope === undefined || scope === "payload" || scope === "packet") && inPayload !== undefined)
+        return inPayload;
+      const inContext = below(record.context, plain!);
+      if (scope !== "payload" && scope !== "specific" && inContext !== undefined) return inContext;
     }
     return absent;
   };

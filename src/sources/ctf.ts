@@ -13,7 +13,7 @@ import {
 } from "../ctf/decode/record-decoder.js";
 import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
 import { Merge } from "../ctf/merge.js";
-import type { DataStreamClass, EventRecordClass } from "../ctf/metadata/types.js";
+import type { DataStreamClass, EventRecordClass, FieldClass } from "../ctf/metadata/types.js";
 import type { PacketHeader } from "../ctf/stream/packet-header.js";
 import type { DataStreamReader, Problem } from "../ctf/stream/reader.js";
 import type { DataStream } from "../ctf/stream/stream.js";
@@ -23,6 +23,7 @@ import type {
   EventSource,
   FieldRequest,
   FieldRequests,
+  FieldType,
   RunOptions,
   RunResult,
   SourceInfo,
@@ -74,6 +75,7 @@ export class CtfSource implements EventSource {
       };
     });
     const events: EventInfo[] = [];
+    const classOf = new Map<EventInfo, ClassInfo>();
     traces.forEach((trace, index) => {
       for (const stream of trace.class.dataStreamClasses.values()) {
         const common = stream.commonContext?.members.map((m) => m.name) ?? [];
@@ -87,7 +89,9 @@ export class CtfSource implements EventSource {
               : common,
           };
           events.push(info);
-          this.#classes.set(event, { info, stream, event });
+          const classInfo = { info, stream, event };
+          this.#classes.set(event, classInfo);
+          classOf.set(info, classInfo);
         }
       }
     });
@@ -105,6 +109,7 @@ export class CtfSource implements EventSource {
             : Number.NEGATIVE_INFINITY,
       })),
       events,
+      fieldType: (event, from) => fieldType(classOf.get(event)!, from),
       ...experiment.range(),
     };
   }
@@ -270,4 +275,46 @@ function findField(classInfo: ClassInfo, request: FieldRequest): FieldTarget["so
     if (inPacket && stream.packetContext?.members.some((m) => m.name === rest)) return { packetField: rest };
   }
   return undefined;
+}
+
+/** The type of what a request would find; undefined: nothing. */
+function fieldType(classInfo: ClassInfo, from: string): FieldType | undefined {
+  const source = findField(classInfo, { from, kind: "value" });
+  if (source === undefined) return undefined;
+  const { stream, event } = classInfo;
+  if ("packetField" in source) {
+    return typeBelow(stream.packetContext, [source.packetField]);
+  }
+  const tree = { payload: event.payload, specific: event.specificContext, common: stream.commonContext };
+  return typeBelow(tree[source.scope], source.path);
+}
+
+function typeBelow(fc: FieldClass | undefined, path: readonly string[]): FieldType | undefined {
+  if (fc === undefined) return undefined;
+  switch (fc.type) {
+    case "optional":
+    case "variant":
+      return "unknown";
+    case "struct": {
+      if (path.length === 0) return "other";
+      const member = fc.members.find(({ name }) => name === path[0]);
+      return typeBelow(member?.fieldClass, path.slice(1));
+    }
+  }
+  if (path.length > 0) return undefined;
+  switch (fc.type) {
+    case "int":
+      if (fc.form === "boolean") return "boolean";
+      return fc.mappings ? "enumeration" : fc.size > 32 ? "long" : "integer";
+    case "varint":
+      return fc.mappings ? "enumeration" : "long";
+    case "float":
+      return "real";
+    case "string":
+    case "static-string":
+    case "dynamic-string":
+      return "string";
+    default:
+      return "other";
+  }
 }

@@ -23,6 +23,20 @@ export type FieldKind =
   /** Any value as plain data: numbers, bigint where a number is not exact, strings, arrays, objects. Absent: `undefined`. */
   | "value";
 
+/**
+ * What values a field has: integers that a `number` holds exactly, longer integers, integers with labels, and so
+ * on. `other`: arrays, structures and blobs; `unknown`: that depends on the event record (variants, optional fields).
+ */
+export type FieldType =
+  | "integer"
+  | "long"
+  | "enumeration"
+  | "boolean"
+  | "real"
+  | "string"
+  | "other"
+  | "unknown";
+
 export interface FieldRequest {
   /**
    * Name of the field, or names in order of preference (tracer versions differ). Dots go into structures:
@@ -100,6 +114,11 @@ export interface SourceInfo {
   readonly streams: readonly StreamInfo[];
   /** All event record classes that may occur. */
   readonly events: readonly EventInfo[];
+  /**
+   * The type of what `from` (as in a `FieldRequest`) finds in an event record class; undefined: it has no such
+   * field. Sources that do not know types lack this.
+   */
+  readonly fieldType?: (event: EventInfo, from: string) => FieldType | undefined;
   /** First and last known moment, `ns` since the origin; NaN without packets. */
   readonly beginNs: number;
   readonly endNs: number;
