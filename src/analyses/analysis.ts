@@ -37,6 +37,8 @@ export interface PeriodShape {
   readonly name: string;
   /** `root/child`; "" for definitions without a name. */
   readonly path: string;
+  /** As users wrote it. */
+  readonly text: string;
 }
 
 /** What a run tells of periods, beside the model's hooks. */

@@ -12,7 +12,7 @@ import type { PeriodSet } from "../periods/define.js";
 import { type GivenUp, PeriodEngine } from "../periods/engine.js";
 import type { PeriodInstance } from "../periods/instance.js";
 import type { EventSource, FieldRequests } from "../sources/source.js";
-import type { AnyAnalysis, Listeners, Missing, PeriodHooks, TableContext } from "./analysis.js";
+import type { AnyAnalysis, Listeners, Missing, PeriodHooks, PeriodShape, TableContext } from "./analysis.js";
 import { Filter, type FilterOptions } from "./filter.js";
 import { type Row, type Table, timeRange } from "./table.js";
 
@@ -114,6 +114,7 @@ export class AnalysisRun {
   readonly #filter: Filter;
   readonly #slices: OpenSlice[] = [];
   readonly #budget = new SampleBudget();
+  readonly #shapes: readonly PeriodShape[];
   readonly #periods: PeriodEngine | undefined;
   readonly #periodHooks: PeriodHooks = { periodBegin: [], periodEnd: [] };
   #count = 0;
@@ -123,6 +124,8 @@ export class AnalysisRun {
     requests: readonly AnalysisRequest[],
     private readonly options: RunAnalysesOptions,
   ) {
+    const definitions = options.periods?.definitions ?? [];
+    this.#shapes = definitions.map(({ name, path, text }) => ({ name, path, text }));
     this.#filter = new Filter(options.filter);
     this.#running = requests.map(({ analysis, options: given }) => {
       const all = { ...analysis.defaults, ...given };
@@ -204,7 +207,7 @@ export class AnalysisRun {
         filter: this.#filter,
         beginNs,
         budget: this.#budget,
-        periods: this.options.periods?.definitions ?? [],
+        periods: this.#shapes,
       });
       open.push(accumulator);
       return accumulator;

@@ -10,6 +10,7 @@ import type {
   EventRun,
   EventSource,
   FieldRequests,
+  FieldType,
   RunOptions,
   RunResult,
   SourceInfo,
@@ -66,6 +67,18 @@ export function scriptedSource(
     endNs: records[records.length - 1]?.ns ?? Number.NaN,
   };
   const subscriptions: Subscription[] = [];
+  const types = new Map<string, FieldType | undefined>();
+  /** As metadata would tell it: a type only where all event records of the class agree. */
+  const fieldType = (event: EventInfo, from: string): FieldType | undefined => {
+    const key = `${event.trace} ${event.name} ${from}`;
+    if (!types.has(key)) {
+      const mine = records.filter((r) => r.name === event.name && (r.host ?? 0) === event.trace);
+      const found = new Set(mine.map((r) => typeOf(read(r, from, undefined))));
+      const [only] = found;
+      types.set(key, found.size > 1 ? "unknown" : only);
+    }
+    return types.get(key);
+  };
   const below = (fields: object | undefined, path: string): unknown =>
     path === ""
       ? fields
@@ -83,7 +96,7 @@ export function scriptedSource(
     return absent;
   };
   return {
-    info,
+    info: { ...info, fieldType },
     subscribe<F extends FieldRequests>(subscription: Subscription<F>): void {
       subscriptions.push(subscription as unknown as Subscription);
     },
@@ -142,6 +155,23 @@ export function scriptedSource(
       };
     },
   };
+}
+
+function typeOf(value: unknown): FieldType | undefined {
+  switch (typeof value) {
+    case "undefined":
+      return undefined;
+    case "number":
+      return Number.isSafeInteger(value) ? "integer" : "real";
+    case "bigint":
+      return "long";
+    case "string":
+      return "string";
+    case "boolean":
+      return "boolean";
+    default:
+      return "other";
+  }
 }
 
 /** `sched_switch` from one thread to another. Threads are `[tid, comm]`; tid 0 is idle. */

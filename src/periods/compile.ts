@@ -24,6 +24,9 @@ export class OpenPeriod {
   /** What is kept of begin event records, by its text. */
   readonly kept = new Map<string, EventOperand>();
 
+  /** With `single`: what instances that exclude each other have in common. */
+  single: InstanceIndex | undefined = undefined;
+
   constructor(readonly definition: PeriodDefinition) {}
 
   /** The place in `Instance.kept` of an operand that is read of the begin event record. */
@@ -127,6 +130,16 @@ export function compilePeriods(set: PeriodSet, info: SourceInfo): CompiledPeriod
     if (parent !== undefined) period.parent = periods[parent.index];
   }
   for (const period of periods) keepAll(period);
+  for (const period of periods) {
+    if (period.definition.repeat !== "single") continue;
+    const keys = equalities(period.definition.end).filter(({ past }) => past.moment.up === 0);
+    if (keys.length === 0) continue;
+    period.single = period.index(
+      -1,
+      keys.map(({ past }) => past),
+      0,
+    );
+  }
   const modelled = new Set<Property>();
   const classes: CompiledClass[] = [];
   for (const event of info.events) {
@@ -162,13 +175,15 @@ function threadNumber(operand: EventOperand): boolean {
   return operand.type === "field" && operand.path.length === 1 && THREAD_NUMBERS.has(String(operand.path[0]));
 }
 
+/** The equalities with earlier event records that a condition needs. */
+function equalities(condition: Expression): { now: EventOperand; past: EventOperand }[] {
+  const parts = condition.type === "and" ? condition.operands : [condition];
+  return parts.flatMap((part) => equality(part) ?? []);
+}
+
 /** The kept operand that an end expression needs equal to the number of the thread that ends it. */
 function threadKey(end: Expression): EventOperand | undefined {
-  for (const part of end.type === "and" ? end.operands : [end]) {
-    const sides = equality(part);
-    if (sides !== undefined && threadNumber(sides.now) && threadNumber(sides.past)) return sides.past;
-  }
-  return undefined;
+  return equalities(end).find(({ now, past }) => threadNumber(now) && threadNumber(past))?.past;
 }
 
 /** `a == b` where one side reads the record being tested and the other an earlier one. */

@@ -20,6 +20,7 @@ import {
   type PeriodSyntax,
   parseCaptures,
   parsePeriod,
+  type Repeat,
 } from "./parser.js";
 import { PeriodError, pointAt } from "./period-error.js";
 
@@ -41,6 +42,7 @@ export interface PeriodDefinition {
   readonly path: string;
   readonly parent: PeriodDefinition | undefined;
   readonly children: readonly PeriodDefinition[];
+  readonly repeat: Repeat;
   readonly begin: Expression;
   readonly end: Expression;
   readonly beginCaptures: readonly CaptureDefinition[];
@@ -115,6 +117,7 @@ class Builder implements PeriodDefinition {
   readonly parent: Builder | undefined;
   readonly children: Builder[] = [];
   readonly text: string;
+  readonly repeat: Repeat;
   begin: Expression;
   end: Expression;
   beginCaptures: CaptureDefinition[] = [];
@@ -128,6 +131,7 @@ class Builder implements PeriodDefinition {
     byName: ReadonlyMap<string, Builder>,
   ) {
     this.text = syntax.text;
+    this.repeat = syntax.repeat;
     this.name = syntax.name?.name ?? "";
     const fail = (reason: string, { span }: NameSyntax): never => {
       throw new PeriodError("Cannot add period", reason, this.text, span.from);

@@ -225,7 +225,7 @@ export class PeriodEngine implements EngineCalls {
   ): void {
     const { ns, host, cpu } = record as EventRecord;
     const instance = new Instance(
-      this.#count++,
+      this.#count,
       period.definition,
       parent,
       ns,
@@ -233,6 +233,8 @@ export class PeriodEngine implements EngineCalls {
       cpu,
       keep(record, undefined),
     );
+    if (period.definition.repeat !== "always" && this.#excluded(period, instance)) return;
+    this.#count++;
     instance.holes = this.#holes[host]!;
     if (captures !== undefined) instance.beginValues = captures(record, instance).map(captureValue);
     instance.previousOpen = period.last;
@@ -249,6 +251,28 @@ export class PeriodEngine implements EngineCalls {
     this.#held++;
     this.#options.onBegin?.(instance);
     if (this.#held > this.#mostHeld) this.#makeRoom(ns);
+  }
+
+  /** Whether an instance may not begin because of others of its period. */
+  #excluded(period: OpenPeriod, instance: Instance): boolean {
+    const { parent, host } = instance;
+    const { repeat, index } = period.definition;
+    if (repeat === "once") {
+      parent!.begun ??= [];
+      const before = parent!.begun[index] === true;
+      parent!.begun[index] = true;
+      return before;
+    }
+    const excludes = (other: Instance) => other.parent === parent && other.host === host;
+    if (period.single !== undefined) {
+      const found = period.single.like(instance);
+      if (found === undefined) return false;
+      return found instanceof Instance ? excludes(found) : [...found].some(excludes);
+    }
+    for (let other = period.first; other !== undefined; other = other.nextOpen) {
+      if (excludes(other)) return true;
+    }
+    return false;
   }
 
   /** Gives up the oldest root with all that is below it. */

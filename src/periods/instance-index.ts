@@ -51,6 +51,13 @@ export class InstanceIndex {
     this.#remove(this.map, 0, instance);
   }
 
+  /** Those that have the same values as `instance`, which need not be here. */
+  like(instance: Instance): Found {
+    let at: unknown = this.map;
+    for (const key of this.keys) at = descend(at, key(instance));
+    return at as Found;
+  }
+
   /** Empty levels go with their last instance: values of long ago are not kept. */
   #remove(level: Level, depth: number, instance: Instance): void {
     const key = keyOf(this.keys[depth]!(instance));

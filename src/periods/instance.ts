@@ -42,6 +42,9 @@ export class Instance implements PeriodInstance {
   /** Number of holes of its host when it began. */
   holes = 0;
 
+  /** Children that begin once and have, by definition. */
+  begun: boolean[] | undefined = undefined;
+
   previousOpen: Instance | undefined = undefined;
   nextOpen: Instance | undefined = undefined;
   firstChild: Instance | undefined = undefined;

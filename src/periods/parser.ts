@@ -1,7 +1,7 @@
 /**
  * Tokens → tree, by recursive descent.
  *
- *     [ NAME [ "(" PARENT ")" ] ] ":" BEGIN [ ":" END ]
+ *     [ NAME [ "(" PARENT ")" ] [ "once" | "single" ] ] ":" BEGIN [ ":" END ]
  *     NAME ":" [ CAPTURES ] [ ":" CAPTURES ]
  *
  *     EXPR       := AND { "||" AND }
@@ -39,9 +39,16 @@ export interface NameSyntax {
   readonly span: Span;
 }
 
+/**
+ * How often it begins. `once`: at most one instance per instance of its parent; `single`: none while one is open
+ * that has the same parent and the same values for what its end expression wants to be equal.
+ */
+export type Repeat = "always" | "once" | "single";
+
 /** What one `--period` argument says. */
 export interface PeriodSyntax {
   readonly text: string;
+  readonly repeat: Repeat;
   readonly name: NameSyntax | undefined;
   readonly parent: NameSyntax | undefined;
   readonly begin: Expression;
@@ -96,6 +103,7 @@ export function parsePeriod(text: string): PeriodSyntax {
     parent = parser.path("the parent period's name");
     parser.expect(")", "to close the parent's name");
   }
+  const repeat = name === undefined ? "always" : parser.repeat(parent !== undefined);
   parser.expect(
     ":",
     parent ? "before the begin expression" : "or a period's name before the begin expression",
@@ -103,7 +111,7 @@ export function parsePeriod(text: string): PeriodSyntax {
   const begin = parser.expression();
   const end = parser.take(":") ? parser.expression() : undefined;
   parser.finish(end ? '"&&", "||" or the end' : '"&&", "||", or ":" and the end expression');
-  return { text, name, parent, begin, end };
+  return { text, name, parent, repeat, begin, end };
 }
 
 /** Parses one `--period-captures` argument. Throws `PeriodError`. */
@@ -182,6 +190,20 @@ class Parser {
     let token = this.#word(expected);
     while (this.take("/")) token = this.#word(expected);
     return { name: token.text, span: token.span };
+  }
+
+  repeat(hasParent: boolean): Repeat {
+    const { type, text, span } = this.#token;
+    if (type !== "word") return "always";
+    if (text !== "once" && text !== "single") {
+      const guess = nearest(text, ["once", "single"]);
+      return this.#unexpected(guess ? `"${guess}" or ":"` : 'once, single or ":"');
+    }
+    if (text === "once" && !hasParent) {
+      this.fail("once means once for each instance of a parent, and there is none", span.from);
+    }
+    this.#next++;
+    return text;
   }
 
   expression(): Expression {
