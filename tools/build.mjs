@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+const require = createRequire(import.meta.url);
+const tsc = require.resolve("typescript/bin/tsc");
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
 await build({
@@ -17,6 +18,8 @@ await build({
   outdir: "dist",
   bundle: true,
   splitting: true,
+  // Its ES module build: the other one asks for Node's modules by require().
+  alias: { yaml: join(dirname(require.resolve("yaml/package.json")), "browser/index.js") },
   format: "esm",
   platform: "node",
   target: "node20",

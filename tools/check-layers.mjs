@@ -18,6 +18,7 @@ const floors = [
   ["sources"],
   ["kernel"],
   ["periods"],
+  ["profiles"],
   ["analyses"],
   ["present"],
   ["api"],

@@ -6,6 +6,7 @@
  * when the root ends, so that memory holds open trees only.
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { formatCount } from "../base/format.js";
 import { Series } from "../base/series.js";
 import { Top } from "../base/top.js";
@@ -29,6 +30,7 @@ import {
 import { type LogOptions, LogRows, type LogTable, logTable } from "./log.js";
 import { exactness, type Stats, statsCells, statsColumns, statsOf } from "./stats.js";
 import { type Column, duration, number, type Row, type Table, type TableClass, text } from "./table.js";
+import { type WaterfallLine, waterfallOf } from "./waterfall.js";
 
 export interface PeriodsOptions extends CommonOptions, FrequencyOptions, LogOptions<PeriodRow> {
   readonly stats: boolean;
@@ -40,6 +42,8 @@ export interface PeriodsOptions extends CommonOptions, FrequencyOptions, LogOpti
   readonly aggregateBy?: string;
   readonly groupBy?: readonly { readonly period: string; readonly capture: string }[];
   readonly orderBy: "time" | "hierarchy";
+  /** The longest roots as waterfalls. */
+  readonly waterfall: boolean;
 }
 
 export interface PeriodRow {
@@ -57,6 +61,21 @@ export interface PeriodRow {
   readonly uncertain: boolean;
   readonly beginCaptures: readonly Capture[];
   readonly endCaptures: readonly Capture[];
+}
+
+/** How many instances of a definition there were, in bounds or not. */
+export interface PeriodCount {
+  readonly path: string;
+  readonly begun: number;
+  readonly completed: number;
+  /** Of the completed, those with lost event records between begin and end. */
+  readonly uncertain: number;
+}
+
+/** An instance with all that happened in it. */
+export interface PeriodWaterfall {
+  readonly root: PeriodRow;
+  readonly lines: readonly WaterfallLine[];
 }
 
 /** A child period within a parent, over the parent's instances. */
@@ -101,14 +120,12 @@ export interface AggregatedRow {
 export interface PeriodsResult {
   /** The definitions, parents before children: what rows may speak of. */
   readonly definitions: readonly PeriodShape[];
-  readonly completed: number;
-  /** Begun, but never completed. */
-  readonly incomplete: number;
-  /** Of the completed, those with lost event records between begin and end. */
-  readonly uncertain: number;
+  /** By definition. */
+  readonly counts: readonly PeriodCount[];
   readonly groups: readonly PeriodGroup[];
   readonly top: readonly PeriodRow[];
   readonly aggregated: readonly AggregatedRow[];
+  readonly waterfalls: readonly PeriodWaterfall[];
   readonly log: readonly PeriodRow[];
 }
 
@@ -192,9 +209,10 @@ class Periods {
   readonly top: Top<PeriodRow>;
   readonly groups = new Map<string, GroupSums>();
   readonly aggregated: AggregatedRow[] = [];
-  completed = 0;
-  incomplete = 0;
-  uncertain = 0;
+  readonly waterfalls: Top<PeriodWaterfall>;
+  readonly begun: number[];
+  readonly completed: number[];
+  readonly uncertain: number[];
   readonly #descendants = new Map<string, string[]>();
 
   constructor(readonly scope: Scope<PeriodsOptions>) {
@@ -204,6 +222,10 @@ class Periods {
       for (const row of rows) this.log.add(row);
     });
     this.top = new Top(options.top ? options.limit : 0);
+    this.waterfalls = new Top(options.waterfall ? options.limit : 0);
+    this.begun = scope.periods.map(() => 0);
+    this.completed = scope.periods.map(() => 0);
+    this.uncertain = scope.periods.map(() => 0);
     const paths = scope.periods.map(({ path }) => path);
     for (const path of paths) {
       this.#descendants.set(path, path === "" ? [] : paths.filter((other) => other.startsWith(`${path}/`)));
@@ -211,6 +233,7 @@ class Periods {
   }
 
   begin(instance: PeriodInstance): void {
+    this.begun[instance.definition.index]!++;
     const { log, orderBy } = this.scope.options;
     if (log && (orderBy === "time" || instance.parent === undefined)) this.order.begin(instance);
   }
@@ -218,10 +241,9 @@ class Periods {
   end(instance: PeriodInstance): void {
     const { options } = this.scope;
     const { completed } = instance;
-    if (!completed) this.incomplete++;
-    else {
-      this.completed++;
-      if (instance.uncertain) this.uncertain++;
+    if (completed) {
+      this.completed[instance.definition.index]!++;
+      if (instance.uncertain) this.uncertain[instance.definition.index]!++;
     }
     const counts = completed && this.#inBounds(instance);
     const row = counts && (options.log || options.top) ? rowOf(instance) : undefined;
@@ -231,6 +253,10 @@ class Periods {
     if (instance.parent !== undefined) return;
     if (options.log && options.orderBy === "hierarchy") {
       this.order.end(instance, counts ? [...this.#tree(instance)].map(rowOf) : undefined);
+    }
+    const ns = durationOf(instance);
+    if (options.waterfall && counts && this.waterfalls.wants(ns)) {
+      this.waterfalls.add(ns, { root: rowOf(instance), lines: waterfallOf(instance) });
     }
     if (options.stats || options.freq || options.aggregateBy !== undefined) this.#whole(instance);
   }
@@ -481,7 +507,8 @@ const log: LogTable<PeriodRow> = {
     { lami: rowColumns[0], text: "Begin" },
     { lami: rowColumns[1], text: "End", drop: 2 },
     { lami: rowColumns[2], text: "Duration" },
-    { lami: rowColumns[3], text: "Name" },
+    { lami: rowColumns[3], text: undefined },
+    { lami: undefined, text: "Period", class: "string" },
     { lami: rowColumns[4], text: undefined },
     { lami: rowColumns[5], text: undefined },
     { lami: undefined, text: "Begin capture", class: "string" },
@@ -491,7 +518,8 @@ const log: LogTable<PeriodRow> = {
     { class: "timestamp", value: epochNs(row.beginNs) },
     { class: "timestamp", value: epochNs(row.endNs) },
     duration(row.durationNs),
-    text(`${row.path === "" ? "(unnamed)" : row.path}${row.uncertain ? " (?)" : ""}`),
+    text(row.path),
+    text(`${treeName(row.path)}${row.uncertain ? " (?)" : ""}`),
     text(dictionary(row.beginCaptures)),
     text(dictionary(row.endCaptures)),
     text(listed(row.beginCaptures)),
@@ -524,18 +552,26 @@ function pairTable(
   rows: readonly PairStats[],
   pick: (row: PairStats) => NumberStats,
   unit: Unit,
+  hidden: boolean,
 ): Table {
   const { columns, title } = tableClasses[name];
-  const texts = ["Period", "Parent", "Min", "Average", "Max", "Stdev"];
+  const texts = [undefined, undefined, "Min", "Average", "Max", "Stdev"];
   return {
+    hidden,
     class: name,
     title: `${title} [${which}]`,
     heading: `${heading}, ${which.toLowerCase()}`,
     view: { kind: "table" },
-    columns: columns.map((lami, i): Column => ({ lami, text: texts[i] })),
+    columns: [
+      { lami: undefined, text: "Period", class: "string" },
+      { lami: undefined, text: "Parent", class: "string" },
+      ...columns.map((lami, i): Column => ({ lami, text: texts[i] })),
+    ],
     rows: rows.map((row): Row => {
       const { min, avg, max, stdev } = pick(row);
       return [
+        text(lastName(row.child)),
+        text(lastName(row.parent)),
         text(row.child),
         text(row.parent),
         unit(min),
@@ -566,12 +602,14 @@ function statsTables(result: PeriodsResult): Table[] {
       heading: `Period statistics${of}`,
       view: { kind: "table" },
       columns: [
-        { lami: per_period_stats.columns[0], text: "Period" },
+        { lami: per_period_stats.columns[0], text: undefined },
+        { lami: undefined, text: "Period", class: "string" },
         ...statsColumns(statsTail),
         { lami: per_period_stats.columns[6], text: "Runtime", drop: 6 },
       ],
       rows: group.periods.map(({ path, stats }) => [
-        text(path === "" ? "(unnamed)" : path),
+        text(path),
+        text(treeName(path)),
         ...statsCells(stats),
         duration(stats.totalNs),
       ]),
@@ -582,6 +620,8 @@ function statsTables(result: PeriodsResult): Table[] {
       ["Globally", group.global],
     ] as const) {
       const name = group.group === "" ? which : `'${group.group}' - ${which}`;
+      // Where every parent has such children, both are the same.
+      const hidden = rows === group.global && isDeepStrictEqual(group.active, group.global);
       tables.push(
         pairTable(
           "per_parent_stats",
@@ -590,6 +630,7 @@ function statsTables(result: PeriodsResult): Table[] {
           rows,
           (row) => row.duration,
           duration,
+          hidden,
         ),
         pairTable(
           "per_parent_percentage",
@@ -598,6 +639,7 @@ function statsTables(result: PeriodsResult): Table[] {
           rows,
           (row) => row.ratio,
           tenths,
+          hidden,
         ),
         pairTable(
           "per_parent_count",
@@ -606,6 +648,7 @@ function statsTables(result: PeriodsResult): Table[] {
           rows,
           (row) => row.count,
           tenths,
+          hidden,
         ),
       );
     }
@@ -625,14 +668,15 @@ function aggregatedTables(
   return groups.map((group) => ({
     class: "aggregated_stats",
     ...(group === "" ? {} : { title: `${tableClasses.aggregated_stats.title} [${group}]` }),
-    heading: `Aggregation of (${(options.select ?? []).join(", ")}) by ${options.aggregateBy}${group === "" ? "" : `, group: ${group}`}`,
+    heading: `Aggregated by ${options.aggregateBy}${group === "" ? "" : `, group: ${group}`}`,
     view: { kind: "table" },
     columns: [
       { lami: columns[0], text: "Parent", drop: 9 },
       { lami: columns[1], text: "Begin" },
       { lami: columns[2], text: "End", drop: 8 },
       { lami: undefined, text: "Duration" },
-      { lami: columns[3], text: "Child" },
+      { lami: columns[3], text: undefined },
+      { lami: undefined, text: "Child", class: "string" },
       ...statsColumns(columns.slice(4, 9)),
       { lami: columns[9], text: "Runtime" },
       { lami: columns[10], text: "Parent captures", drop: 7 },
@@ -647,6 +691,7 @@ function aggregatedTables(
           { class: "timestamp", value: epochNs(row.parent.endNs) },
           duration(row.parent.durationNs),
           text(row.child),
+          text(lastName(row.child)),
           ...statsCells(row.stats),
           duration(row.stats.totalNs),
           text(listed([...row.parent.beginCaptures, ...row.parent.endCaptures])),
@@ -674,7 +719,8 @@ function hierarchicalTables(
       { lami: columns[2], text: undefined },
       { lami: columns[3], text: "Child begin" },
       { lami: columns[4], text: "Child end", drop: 2 },
-      { lami: columns[5], text: "Child" },
+      { lami: columns[5], text: undefined },
+      { lami: undefined, text: "Child", class: "string" },
       { lami: columns[6], text: "Duration" },
       { lami: columns[7], text: "of parent's", drop: 1 },
       { lami: columns[8], text: "Captures", drop: 3 },
@@ -739,15 +785,35 @@ function frequencies(result: PeriodsResult, { options }: TableContext<PeriodsOpt
   });
 }
 
-function remarks({ incomplete, uncertain }: PeriodsResult): string[] {
+/** What the tables do not show. */
+function remarks({ counts }: PeriodsResult): string[] {
   const notes: string[] = [];
-  const count = (n: number) => `${formatCount(n)} ${n === 1 ? "instance" : "instances"}`;
-  if (incomplete > 0) notes.push(`${count(incomplete)} began and did not end as defined: in no table.`);
-  if (uncertain > 0) {
-    notes.push(`During ${count(uncertain)} event records were lost: the true end may be among them (?).`);
+  for (const { path, begun, completed, uncertain } of counts) {
+    const name = shownPath(path);
+    if (begun === 0) notes.push(`${name}: its begin expression was never true.`);
+    else if (completed < begun) {
+      notes.push(
+        `${name}: ${formatCount(begun)} began, ${formatCount(begun - completed)} of them did not end as defined.`,
+      );
+    }
+    if (uncertain > 0) {
+      notes.push(
+        `${name}: during ${formatCount(uncertain)} event records were lost; the true end may be among them (?).`,
+      );
+    }
   }
   return notes;
 }
+
+const shownPath = (path: string): string => (path === "" ? "(unnamed)" : path);
+
+/** The name, as far to the right as it is deep. */
+function treeName(path: string): string {
+  const depth = path === "" ? 0 : path.split("/").length - 1;
+  return `${"  ".repeat(depth)}${shownPath(path.slice(path.lastIndexOf("/") + 1))}`;
+}
+
+const lastName = (path: string): string => shownPath(path.slice(path.lastIndexOf("/") + 1));
 
 export const periods = defineAnalysis({
   name: "period",
@@ -762,10 +828,11 @@ export const periods = defineAnalysis({
     stats: false,
     top: false,
     orderBy: "time",
+    waterfall: false,
   } as PeriodsOptions,
   needs: () => ({ sched: false }),
-  periodTrees: ({ stats, freq, aggregateBy, orderBy }) =>
-    stats || freq || aggregateBy !== undefined || orderBy === "hierarchy",
+  periodTrees: ({ stats, freq, aggregateBy, orderBy, waterfall }) =>
+    waterfall || stats || freq || aggregateBy !== undefined || orderBy === "hierarchy",
   missing: () => [],
   open: (scope: Scope<PeriodsOptions>) => new Periods(scope),
   listen: {
@@ -779,9 +846,12 @@ export const periods = defineAnalysis({
     const unbounded = { ...options, minNs: undefined, maxNs: undefined };
     return {
       definitions: acc.scope.periods,
-      completed: acc.completed,
-      incomplete: acc.incomplete,
-      uncertain: acc.uncertain,
+      counts: acc.scope.periods.map(({ path }, i) => ({
+        path,
+        begun: acc.begun[i]!,
+        completed: acc.completed[i]!,
+        uncertain: acc.uncertain[i]!,
+      })),
       groups: [...acc.groups.values()].map((group) => {
         const of = group.group === "" ? "" : `'${group.group}' - `;
         const pairs = (which: "active" | "global") => [...group[which].values()];
@@ -803,9 +873,10 @@ export const periods = defineAnalysis({
         };
         return {
           group: group.group,
-          periods: [...group.periods]
-            .map(([path, series]) => ({ path, stats: statsOf(series) }))
-            .sort((a, b) => (a.path < b.path ? -1 : 1)),
+          periods: acc.scope.periods.flatMap(({ path }) => {
+            const series = group.periods.get(path);
+            return series === undefined ? [] : [{ path, stats: statsOf(series) }];
+          }),
           active: pairs("active").map((p) => p.result()),
           global: pairs("global").map((p) => p.result()),
           distributions: options.freq
@@ -826,6 +897,7 @@ export const periods = defineAnalysis({
       }),
       top: acc.top.rows(),
       aggregated: acc.aggregated,
+      waterfalls: acc.waterfalls.rows(),
       log: acc.log.rows,
     };
   },
@@ -838,6 +910,17 @@ export const periods = defineAnalysis({
     const aggregating = options.aggregateBy !== undefined;
     if (options.log && !aggregating) tables.push(logTable(log, result.log, context));
     if (options.top) tables.push({ ...logTable(topTable, result.top, context), class: "top" });
+    for (const { root, lines } of result.waterfalls) {
+      const captures = listed([...root.beginCaptures, ...root.endCaptures]);
+      tables.push({
+        class: undefined,
+        heading: `${shownPath(root.path)}${captures === "" ? "" : ` (${captures})`}`,
+        view: { kind: "waterfall", lines, beginNs: context.epochNs(root.beginNs) },
+        columns: [],
+        rows: [],
+        always: true,
+      });
+    }
     if (options.log && aggregating) {
       tables.push(...aggregatedTables(result, context), ...hierarchicalTables(result, context));
     }

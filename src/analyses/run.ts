@@ -301,7 +301,7 @@ export class AnalysisRun {
 }
 
 /** What any of them needs; who runs is needed unless all decline it. */
-function unite(all: readonly ModelOptions[]): ModelOptions {
+export function unite(all: readonly ModelOptions[]): ModelOptions {
   const needs: { -readonly [K in keyof ModelOptions]: boolean } = {
     sched: all.some(({ sched }) => sched !== false),
   };

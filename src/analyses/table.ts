@@ -4,6 +4,7 @@
  */
 
 import type { Thread } from "../kernel/state.js";
+import type { WaterfallLine } from "./waterfall.js";
 
 /** Classes of data of LAMI 1.0. */
 export type DataClass =
@@ -87,13 +88,14 @@ export interface Column {
 
 /**
  * How the table looks in text. `bars`: the value of one column as a bar, the others as its label; `bins`: rows
- * are a lower bound, an upper bound and a count; `facts`: one line per column.
+ * are a lower bound, an upper bound and a count; `facts`: one line per column; `waterfall`: lines of their own.
  */
 export type View =
   | { readonly kind: "table" }
   | { readonly kind: "bars"; readonly value: number }
   | { readonly kind: "bins" }
-  | { readonly kind: "facts" };
+  | { readonly kind: "facts" }
+  | { readonly kind: "waterfall"; readonly lines: readonly WaterfallLine[]; readonly beginNs: bigint };
 
 export type Row = readonly Cell[];
 
@@ -111,6 +113,8 @@ export interface Table {
   readonly view: View;
   /** Lines of text below the table: sums, remarks. */
   readonly notes?: readonly string[];
+  /** For machines only. */
+  readonly hidden?: boolean;
   /** Kept in text also without rows. */
   readonly always?: boolean;
 }

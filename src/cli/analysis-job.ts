@@ -17,7 +17,7 @@ import { type CtfSource, openSource } from "../sources/ctf.js";
 import { analysisOptions, filterOptions, type TimeOptions, timeOptions } from "./analysis-options.js";
 import { complain } from "./command.js";
 import type { ParsedArguments } from "./options.js";
-import { checkNames, definedPeriods } from "./period-options.js";
+import { checkNames, definedPeriods, type PeriodArguments } from "./period-options.js";
 
 export interface Job {
   readonly args: ParsedArguments;
@@ -35,12 +35,17 @@ function tellsPeriods({ analysis }: AnalysisRequest): boolean {
   return analysis.periodTrees !== undefined;
 }
 
-export function prepare(args: ParsedArguments, requests: readonly AnalysisRequest[], label: string): Job {
+export function prepare(
+  args: ParsedArguments,
+  requests: readonly AnalysisRequest[],
+  label: string,
+  profiles: PeriodArguments,
+): Job {
   if (args.operands.length === 0) throw new UsageError(`${label}: expected one or more paths of traces`);
   const given = analysisOptions(args);
   const merged = requests.map(({ analysis, options }) => ({ analysis, options: { ...options, ...given } }));
   const aboutPeriods = requests.some(tellsPeriods);
-  const periods = definedPeriods(args);
+  const periods = definedPeriods(args, profiles);
   if (aboutPeriods && periods === undefined) {
     throw new UsageError(
       `${label}: expected --period 'NAME : BEGIN : END' (or --profile NAME); see periscope ${label} --help`,

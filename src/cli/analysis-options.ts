@@ -114,6 +114,7 @@ const FAMILIES: Readonly<Record<string, readonly OptionSpec[]>> = {
     { name: "select", value: "NAME,...", help: "these periods only; with --aggregate-by: these children" },
     { name: "aggregate-by", value: "NAME", help: "children by instances of this parent" },
     { name: "group-by", value: "NAME.CAPTURE,...", help: "apart for each captured value" },
+    { name: "waterfall", help: "the longest (--limit) with their children, to scale" },
     { name: "order-by", value: "time|hierarchy", help: "order of the log (default time)" },
     { name: "period-aggregate", value: "NAME,...", help: "(old name of --select)" },
     { name: "period-aggregate-by", value: "NAME", help: "(old name of --aggregate-by)" },
@@ -188,6 +189,7 @@ export function analysisOptions(args: ParsedArguments): Record<string, unknown> 
   value("minsize", "minBytes", parseSize);
   value("maxsize", "maxBytes", parseSize);
   for (const name of ["log", "stats", "top", "freq", "usage", "total"]) flag(name);
+  flag("waterfall");
   flag("freq-uniform", "freqUniform");
   flag("freq-series", "freqSeries");
   value("freq-resolution", "freqResolution", (text) => {
@@ -223,7 +225,7 @@ export function onlyLog(options: Readonly<Record<string, unknown>>): boolean {
   return (
     options["log"] === true &&
     options["aggregateBy"] === undefined &&
-    !["stats", "top", "freq", "usage"].some((name) => options[name] === true)
+    !["stats", "top", "freq", "usage", "waterfall"].some((name) => options[name] === true)
   );
 }
 

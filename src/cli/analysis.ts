@@ -15,6 +15,7 @@ import { analysisSpec, isMachine } from "./analysis-options.js";
 import { printText } from "./analysis-text.js";
 import { type Command, complain, reportProblems, writeOutput } from "./command.js";
 import type { ParsedArguments } from "./options.js";
+import type { PeriodArguments } from "./period-options.js";
 
 /** Makes the command of that name. */
 export function analysisCommand(name: string): Command {
@@ -40,7 +41,14 @@ export function commandOf(
 ): Command {
   return {
     spec: analysisSpec(name, family, summary),
-    run: (args) => (isMachine(args) ? runForMachine(args, requests) : runForPeople(name, args, requests)),
+    async run(args) {
+      const profiles = args.has("profile")
+        ? (await import("./profile-options.js")).profileArguments(args)
+        : NO_PROFILES;
+      return isMachine(args)
+        ? runForMachine(args, requests, profiles)
+        : runForPeople(name, args, requests, profiles);
+    },
   };
 }
 
@@ -48,12 +56,19 @@ function sentence(summary: string, analysis: AnyAnalysis): string {
   return `${summary[0]!.toUpperCase()}${summary.slice(1)}. (${analysis.description}.)`;
 }
 
-function runForPeople(name: string, args: ParsedArguments, requests: readonly AnalysisRequest[]): number {
+const NO_PROFILES: PeriodArguments = { periods: [], captures: [] };
+
+function runForPeople(
+  name: string,
+  args: ParsedArguments,
+  requests: readonly AnalysisRequest[],
+  profiles: PeriodArguments,
+): number {
   if (args.has("version")) {
     writeOutput(`periscope ${version}\n`);
     return 0;
   }
-  const job = prepare(args, requests, name);
+  const job = prepare(args, requests, name, profiles);
   for (const note of job.source.experiment.notes()) complain(`note: ${note}`);
   if (job.source.info.traces.length === 0) return reportProblems(job.source.failures, 0);
   const out = new ByteWriter(1);
@@ -65,7 +80,11 @@ function runForPeople(name: string, args: ParsedArguments, requests: readonly An
   }
 }
 
-function runForMachine(args: ParsedArguments, requests: readonly AnalysisRequest[]): number {
+function runForMachine(
+  args: ParsedArguments,
+  requests: readonly AnalysisRequest[],
+  profiles: PeriodArguments,
+): number {
   const { analysis } = requests[0]!;
   if (args.has("mi-version")) {
     writeOutput(`${MI_VERSION}\n`);
@@ -76,7 +95,7 @@ function runForMachine(args: ParsedArguments, requests: readonly AnalysisRequest
     return 0;
   }
   try {
-    const job = prepare(args, requests, "LAMI");
+    const job = prepare(args, requests, "LAMI", profiles);
     if (job.source.info.traces.length === 0) throw new PeriscopeError(job.source.failures.join("; "));
     return args.has("test-compatibility") ? testCompatibility(job) : printLami(job);
   } catch (error) {

@@ -45,6 +45,10 @@ for (const [name, summary] of analyses) {
     load: async () => ({ command: (await import("./analysis.js")).analysisCommand(name) }),
   };
 }
+commands["periods"] = {
+  summary: "which profiles (periods of known services) fit a trace",
+  load: () => import("./periods.js"),
+};
 commands["track-process"] = {
   summary: "event records while chosen threads run",
   load: () => import("./track-process.js"),

@@ -9,6 +9,23 @@ import {
 import { complain } from "./command.js";
 import type { OptionSpec, ParsedArguments } from "./options.js";
 
+export const PARAM: OptionSpec = {
+  name: "param",
+  value: "NAME=VALUE",
+  many: true,
+  help: "a parameter of the profile; see periscope profile show NAME",
+};
+
+export const PROFILE: readonly OptionSpec[] = [
+  {
+    name: "profile",
+    value: "NAME|FILE",
+    many: true,
+    help: "periods of a kind of service; see periscope periods PATH",
+  },
+  PARAM,
+];
+
 export const PERIODS: readonly OptionSpec[] = [
   {
     name: "period",
@@ -22,6 +39,7 @@ export const PERIODS: readonly OptionSpec[] = [
     many: true,
     help: "NAME : KEY = $evt.FIELD, ... : AT-END, ... values to keep",
   },
+  ...PROFILE,
   { name: "per-period", help: "one line for each instance" },
   { name: "period-begin", value: "EVENT", help: "(old form: one period from EVENT ...)" },
   { name: "period-end", value: "EVENT", help: "(... to this one)" },
@@ -38,9 +56,17 @@ const DEPRECATED = {
   keyValue: "period-key-value",
 } as const satisfies Record<keyof DeprecatedPeriod, string>;
 
-/** The definitions of a command line; undefined: it has none. Throws `UsageError`. */
-export function definedPeriods(args: ParsedArguments): PeriodSet | undefined {
-  const periods = [...args.all("period")];
+/** Arguments of `--period` and `--period-captures`. */
+export interface PeriodArguments {
+  readonly periods: readonly string[];
+  readonly captures: readonly string[];
+}
+
+/**
+ * The definitions of a command line, those of its profiles first; undefined: it has none. Throws `UsageError`.
+ */
+export function definedPeriods(args: ParsedArguments, profiles: PeriodArguments): PeriodSet | undefined {
+  const periods = [...profiles.periods, ...args.all("period")];
   const old: { -readonly [K in keyof DeprecatedPeriod]: string } = {};
   for (const [key, name] of Object.entries(DEPRECATED) as [keyof DeprecatedPeriod, string][]) {
     const value = args.get(name);
@@ -56,7 +82,8 @@ export function definedPeriods(args: ParsedArguments): PeriodSet | undefined {
       periods.push(text);
     }
   }
-  const set = definePeriods({ periods, captures: args.all("period-captures") });
+  const captures = [...profiles.captures, ...args.all("period-captures")];
+  const set = definePeriods({ periods, captures });
   return set.definitions.length === 0 ? undefined : set;
 }
 

@@ -45,14 +45,17 @@ export interface FieldOperand {
 
 /**
  * What every event record has: its name, its time (ns since the epoch), its CPU, its host's name; of kernel
- * traces also the thread that its CPU ran (`tid`, `pid`, `procname`) and, for the end of a pair (exit of a system
- * call, of an interrupt, of a softirq), the pair's duration (ns).
+ * traces also the thread that its CPU ran (`tid`, `pid`, `procname`), for the end of a pair (exit of a system call, of
+ * an interrupt, of a softirq) the pair's duration (ns), and for exits of system calls the descriptor that the call was
+ * about (`fd`), which only their entry tells.
  */
-export type Property = "name" | "ts" | "cpu" | "host" | "duration" | "tid" | "pid" | "procname";
+export type Property = "name" | "ts" | "cpu" | "host" | "duration" | "fd" | "tid" | "pid" | "procname";
+
+const MODELLED: ReadonlySet<Property> = new Set(["duration", "fd", "tid", "pid", "procname"]);
 
 /** Properties that event records do not carry themselves: the kernel model knows them. */
-export function isModelled(property: Property): property is "duration" | "tid" | "pid" | "procname" {
-  return property === "duration" || property === "tid" || property === "pid" || property === "procname";
+export function isModelled(property: Property): boolean {
+  return MODELLED.has(property);
 }
 
 export interface PropertyOperand {

@@ -13,6 +13,7 @@ import {
   classView,
   constantOf,
   isFalse,
+  namesOf,
   namesOnly,
   requestOf,
   specialise,
@@ -96,9 +97,12 @@ class Checker {
   /** Problems of a begin or end expression; the classes that it can be true for. */
   #part(definition: PeriodDefinition, part: "begin" | "end"): Class[] {
     const expression = definition[part];
-    const matching = this.#classes.filter(({ view }) => !isFalse(specialise(expression, view)));
+    const names = namesOf(expression);
+    const classes =
+      names === undefined ? this.#classes : this.#classes.filter(({ event }) => names.has(event.name));
+    const matching = classes.filter(({ view }) => !isFalse(specialise(expression, view)));
     const survivors: Survivor[] = [];
-    for (const { event, view } of this.#classes) {
+    for (const { event, view } of classes) {
       const rest = specialise(expression, namesOnly(view));
       if (!isFalse(rest)) survivors.push({ event, view, rest });
     }

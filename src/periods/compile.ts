@@ -12,7 +12,7 @@ import { CodeScope, HELPERS, type KeptSource } from "./code.js";
 import type { CaptureDefinition, PeriodDefinition, PeriodSet } from "./define.js";
 import type { Instance } from "./instance.js";
 import { descend, InstanceIndex } from "./instance-index.js";
-import { classView, constantOf, isFalse, specialise } from "./specialise.js";
+import { classView, constantOf, isFalse, namesOf, specialise } from "./specialise.js";
 import { isIn, keyOf, matches, order, partOf, same } from "./values.js";
 
 /** A definition while the trace is read: its open instances, in order of begin, and their indices. */
@@ -102,6 +102,8 @@ export interface ThreadReader {
   tid(record: object): number;
   pid(record: object): number;
   procname(record: object): string | undefined;
+  /** Descriptor of the system call that ends. */
+  fd(record: object): number;
   /** ns. */
   duration(record: object): number;
 }
@@ -142,7 +144,9 @@ export function compilePeriods(set: PeriodSet, info: SourceInfo): CompiledPeriod
   }
   const modelled = new Set<Property>();
   const classes: CompiledClass[] = [];
+  const wanted = namesOfAll(set);
   for (const event of info.events) {
+    if (wanted !== undefined && !wanted.has(event.name)) continue;
     const made = new ClassCompiler(info, event, periods, modelled).compile(set);
     if (made !== undefined) classes.push(made);
   }
@@ -152,6 +156,12 @@ export function compilePeriods(set: PeriodSet, info: SourceInfo): CompiledPeriod
     return info.hosts.map((_, host) => ({ host, index: period.index(host, [operand], 0) }));
   });
   return { periods, classes, modelled, byThread };
+}
+
+/** Names of the events that can begin or end anything; undefined: any. */
+function namesOfAll(set: PeriodSet): ReadonlySet<string> | undefined {
+  const all = set.definitions.flatMap(({ begin, end }) => [namesOf(begin), namesOf(end)]);
+  return all.includes(undefined) ? undefined : new Set(all.flatMap((names) => [...names!]));
 }
 
 /** Gives everything that will be read of begin event records its place before any instance begins. */

@@ -77,8 +77,12 @@ export class PeriodEngine implements EngineCalls {
     this.#holes = source.info.hosts.map(() => 0);
     const compiled = compilePeriods(set, source.info);
     this.#compiled = compiled;
-    const durations = compiled.modelled.has("duration");
-    this.needs = { sched: compiled.modelled.size > 0, syscalls: durations, irq: durations };
+    const { modelled } = compiled;
+    this.needs = {
+      sched: modelled.size > 0,
+      syscalls: modelled.has("duration") || modelled.has("fd"),
+      irq: modelled.has("duration"),
+    };
     this.#watchThreads(source);
     const threads = this.#threads();
     for (const { event, fields, bind } of compiled.classes) {
@@ -141,6 +145,11 @@ export class PeriodEngine implements EngineCalls {
         return pid < 0 ? Number.NaN : pid;
       },
       procname: (record) => current(record)?.current?.name || undefined,
+      fd: (record) => {
+        const thread = current(record)?.current;
+        const ends = thread?.syscall !== undefined && kindOf((record as EventRecord).event) === "syscall";
+        return ends && thread.syscallFd >= 0 ? thread.syscallFd : Number.NaN;
+      },
       duration: (record) => {
         const cpu = current(record);
         const { event, ns } = record as EventRecord;

@@ -12,7 +12,7 @@
  *                 | EVENT-OPERAND "in" "(" LITERAL { "," LITERAL } ")"
  *     OPERAND    := EVENT-OPERAND | LITERAL
  *     EVENT-OPERAND := { "$parent" "." } [ "$begin" "." ] ( "$evt" "." WHAT | CAPTURE )
- *     WHAT       := "$name" | "$ts" | "$cpu" | "$host" | "$duration" | "$tid" | "$pid" | "$procname"
+ *     WHAT       := "$name" | "$ts" | "$cpu" | "$host" | "$duration" | "$fd" | "$tid" | "$pid" | "$procname"
  *                 | [ SCOPE "." ] PATH
  *     PATH       := IDENT { "." IDENT | "[" NUMBER "]" }
  *     LITERAL    := NUMBER | STRING | "true" | "false"
@@ -85,6 +85,7 @@ const PROPERTIES: Readonly<Record<string, Property>> = {
   $cpu: "cpu",
   $host: "host",
   $duration: "duration",
+  $fd: "fd",
   $tid: "tid",
   $pid: "pid",
   $procname: "procname",

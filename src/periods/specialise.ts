@@ -196,6 +196,36 @@ export function specialise(expression: Expression, view: ClassView): Expression 
   }
 }
 
+/** Names of the events that can make a condition true; undefined: any. */
+export function namesOf(expression: Expression): ReadonlySet<string> | undefined {
+  const isName = (operand: Operand) =>
+    operand.type === "property" && operand.property === "name" && !operand.moment.begin;
+  switch (expression.type) {
+    case "constant":
+      return expression.value ? undefined : new Set();
+    case "comparison": {
+      const { operator, left, right } = expression;
+      const literal = right.type === "literal" && typeof right.value === "string" ? right.value : undefined;
+      return operator === "==" && isName(left) && literal !== undefined ? new Set([literal]) : undefined;
+    }
+    case "in":
+      if (!isName(expression.operand)) return undefined;
+      return new Set(expression.items.flatMap(({ value }) => (typeof value === "string" ? value : [])));
+    case "and": {
+      const sets = expression.operands.map(namesOf).filter((set) => set !== undefined);
+      return sets.length === 0
+        ? undefined
+        : new Set([...sets[0]!].filter((name) => sets.every((set) => set.has(name))));
+    }
+    case "or": {
+      const sets = expression.operands.map(namesOf);
+      return sets.includes(undefined) ? undefined : new Set(sets.flatMap((set) => [...set!]));
+    }
+    default:
+      return undefined;
+  }
+}
+
 /** Whether no record can make it true. */
 export function isFalse(expression: Expression): boolean {
   return expression.type === "constant" && !expression.value;

@@ -16,6 +16,8 @@ import {
   wrap,
 } from "./text.js";
 
+import { waterfallText } from "./waterfall-text.js";
+
 export interface TablesTextOptions extends TextOptions {
   readonly clock: ClockText;
 }
@@ -53,7 +55,7 @@ function plainText(cell: Exclude<Cell, null>, clock: ClockText): string {
     case "string":
       return clean(cell.value);
     case "number":
-      return formatCount(cell.value);
+      return Number.isInteger(cell.value) ? formatCount(cell.value) : cell.value.toFixed(2);
     case "ratio":
       return `${(cell.value * 100).toFixed(2)} %`;
     case "duration":
@@ -255,7 +257,7 @@ function binLines(rows: readonly Row[], options: TablesTextOptions): string[] {
 export function tableText(table: Table, options: TablesTextOptions): string[] {
   const rows = [...table.rows];
   const { view } = table;
-  if (rows.length === 0 && table.always !== true) return [];
+  if (table.hidden || (rows.length === 0 && table.always !== true)) return [];
   const out = [""];
   if (view.kind === "facts") {
     for (const row of rows) {
@@ -265,8 +267,10 @@ export function tableText(table: Table, options: TablesTextOptions): string[] {
       });
     }
   } else {
-    out.push(paint(fit(table.heading, options.width), "bold", options));
+    const at = view.kind === "waterfall" ? `${options.clock.format(view.beginNs)} ` : "";
+    out.push(paint(fit(`${at}${table.heading}`, options.width), "bold", options));
     if (view.kind === "bars") out.push(...barLines(table, view.value, rows, options));
+    else if (view.kind === "waterfall") out.push(...waterfallText(view.lines, options));
     else if (view.kind === "bins") out.push(...binLines(rows, options));
     else out.push(...plainTable(table, rows, options));
   }
