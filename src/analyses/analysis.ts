@@ -109,6 +109,8 @@ export interface Analysis<A, R, O extends CommonOptions = CommonOptions> {
   /** The result in one line, for lists of results. */
   readonly line?: {
     readonly columns: readonly Column[];
+    /** Sections that it needs. */
+    readonly options?: Partial<O>;
     readonly cells: (result: R, context: TableContext<O>) => Row;
   };
   readonly tables: (result: R, context: TableContext<O>) => Table[];

@@ -176,6 +176,18 @@ export const cputop = defineAnalysis({
     };
   },
   summary: (result) => [[ratio(result.usage)]],
+  line: {
+    columns: [
+      { lami: undefined, text: "CPU", class: "ratio" },
+      { lami: undefined, text: "Most of it", class: "process" },
+      { lami: undefined, text: "Share", class: "ratio" },
+    ],
+    cells: ({ usage, threads: [first] }, { hosts }) => [
+      ratio(usage),
+      first === undefined ? null : processCell(hosts, first.thread),
+      first === undefined ? null : ratio(first.usage),
+    ],
+  },
   tables(result, { hosts }) {
     const { "per-process": perProcess, "per-cpu": perCpu, total } = tableClasses;
     return [

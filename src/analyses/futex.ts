@@ -168,6 +168,14 @@ export const futex = defineAnalysis({
       total: statsOf(acc.total),
     };
   },
+  line: {
+    columns: [
+      { lami: undefined, text: "Waits", class: "number" },
+      { lami: undefined, text: "Waited", class: "duration" },
+      { lami: undefined, text: "Longest", class: "duration" },
+    ],
+    cells: ({ total }) => [number(total.count), duration(total.totalNs), duration(total.maxNs)],
+  },
   tables(result, { hosts }) {
     const { pairs, locks } = this.tableClasses;
     return [

@@ -25,8 +25,10 @@ import { fileName, Usage, type UsageResult, usageClasses, usageTables } from "./
 import { type LogOptions, LogRows, type LogTable, logTable } from "./log.js";
 import { exactness, type Stats, statsCells, statsColumns, statsOf } from "./stats.js";
 import {
+  type Cell,
   duration,
   hostOf,
+  number,
   processCell,
   size,
   type Table,
@@ -455,6 +457,32 @@ export const io = defineAnalysis({
     };
   },
   log,
+  line: {
+    columns: [
+      { lami: undefined, text: "Calls", class: "number" },
+      { lami: undefined, text: "Time", class: "duration" },
+      { lami: undefined, text: "Longest", class: "duration" },
+      { lami: undefined, text: "Most read", class: "path" },
+      { lami: undefined, text: "Bytes", class: "size" },
+      { lami: undefined, text: "Most written", class: "path" },
+      { lami: undefined, text: "Bytes", class: "size" },
+    ],
+    options: { stats: true, usage: true },
+    cells({ syscalls, usage }) {
+      const all = syscalls === null ? [] : CATEGORIES.map((category) => syscalls[category]);
+      const [read, written] = [usage?.filesByRead[0], usage?.filesByWrite[0]];
+      const file = (path: string | undefined): Cell => (path === undefined ? null : { class: "path", path });
+      return [
+        number(all.reduce((sum, { count }) => sum + count, 0)),
+        duration(all.reduce((sum, { totalNs }) => sum + totalNs, 0)),
+        duration(Math.max(0, ...all.map(({ maxNs }) => maxNs))),
+        file(read?.path),
+        read === undefined ? null : size(read.readBytes),
+        file(written?.path),
+        written === undefined ? null : size(written.writeBytes),
+      ];
+    },
+  },
   tables(result, context) {
     const { options, hosts, beginNs } = context;
     const tables: Table[] = [];

@@ -286,6 +286,16 @@ export const irq = defineAnalysis({
   },
   log,
   summary: (result) => [[number(result.count)]],
+  line: {
+    columns: [
+      { lami: undefined, text: "Interrupts", class: "number" },
+      { lami: undefined, text: "Time", class: "duration" },
+    ],
+    cells: ({ count, hard, soft }) => [
+      number(count),
+      duration([...hard, ...soft].reduce((sum, { handler }) => sum + handler.totalNs, 0)),
+    ],
+  },
   tables(result, context) {
     const { options, hosts } = context;
     const tables: Table[] = [];

@@ -122,6 +122,18 @@ export const memtop = defineAnalysis({
     };
   },
   summary: (result) => [[number(result.allocatedPages), number(result.freedPages)]],
+  line: {
+    columns: [
+      { lami: undefined, text: "Allocated", class: "number" },
+      { lami: undefined, text: "Freed", class: "number" },
+      { lami: undefined, text: "Most by", class: "process" },
+    ],
+    cells: ({ allocatedPages, freedPages, allocated: [first] }, { hosts }) => [
+      number(allocatedPages),
+      number(freedPages),
+      first === undefined ? null : processCell(hosts, first.thread),
+    ],
+  },
   tables(result, { hosts }) {
     const columns = (which: "allocd" | "freed"): Column[] => [
       { lami: tableClasses[which].columns[0], text: "Process" },

@@ -333,6 +333,15 @@ export const sched = defineAnalysis({
     };
   },
   log,
+  line: {
+    columns: [
+      { lami: undefined, text: "Wake-ups", class: "number" },
+      { lami: undefined, text: "Waited", class: "duration" },
+      { lami: undefined, text: "Longest", class: "duration" },
+    ],
+    options: { stats: true },
+    cells: ({ total }) => [number(total.count), duration(total.totalNs), duration(total.maxNs)],
+  },
   tables(result, context) {
     const { options } = context;
     const tables: Table[] = [];

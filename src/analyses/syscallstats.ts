@@ -7,6 +7,7 @@ import type { Syscall } from "../kernel/syscall-table.js";
 import { type CommonOptions, defineAnalysis, type Scope } from "./analysis.js";
 import { exactness, type Stats, statsCells, statsColumns, statsOf } from "./stats.js";
 import {
+  duration,
   number,
   processCell,
   type Table,
@@ -194,6 +195,24 @@ export const syscallstats = defineAnalysis({
   },
   summary: (result, { hosts }) =>
     result.threads.map(({ thread, count }) => [processCell(hosts, thread), number(count)]),
+  line: {
+    columns: [
+      { lami: undefined, text: "Calls", class: "number" },
+      { lami: undefined, text: "Most time", class: "syscall" },
+      { lami: undefined, text: "Sum", class: "duration" },
+    ],
+    cells: ({ count, calls }) => {
+      const longest = calls.reduce<SyscallStatsCall | undefined>(
+        (most, call) => (most === undefined || call.stats.totalNs > most.stats.totalNs ? call : most),
+        undefined,
+      );
+      return [
+        number(count),
+        longest === undefined ? null : { class: "syscall", name: longest.name },
+        duration(longest?.stats.totalNs ?? 0),
+      ];
+    },
+  },
   tables(result, { hosts }) {
     const columns = [
       { lami: tableClasses["per-tid"].columns[0], text: "System call" },

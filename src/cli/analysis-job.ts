@@ -43,7 +43,11 @@ export function prepare(
 ): Job {
   if (args.operands.length === 0) throw new UsageError(`${label}: expected one or more paths of traces`);
   const given = analysisOptions(args);
-  const merged = requests.map(({ analysis, options }) => ({ analysis, options: { ...options, ...given } }));
+  const inLine = args.has("per-period");
+  const merged = requests.map(({ analysis, options }) => ({
+    analysis,
+    options: { ...options, ...given, ...(inLine ? analysis.line?.options : {}) },
+  }));
   const aboutPeriods = requests.some(tellsPeriods);
   const periods = definedPeriods(args, profiles);
   if (aboutPeriods && periods === undefined) {

@@ -35,7 +35,7 @@ export function perPeriodTable(
       const mark = `${completed ? "" : " (open)"}${uncertain ? " (?)" : ""}`;
       const cells: Row = [
         { class: "timestamp", value: beginEpochNs },
-        text(`${periodName(definition.path)}${mark}`),
+        text(`${periodName(definition.name)}${mark}`),
         duration(endNs - beginNs),
         ...results.flatMap(({ analysis, options: of, result }) =>
           analysis.line === undefined
