@@ -737,6 +737,7 @@ function hierarchicalTables(
           stamp(child.beginNs),
           stamp(child.endNs),
           text(child.path),
+          text(lastName(child.path)),
           duration(child.durationNs),
           duration(parent.durationNs),
           text(

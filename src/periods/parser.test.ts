@@ -107,7 +107,7 @@ const refused: readonly (readonly [text: string, caret: string, reason: RegExp])
   ["a : ", "    ^", /expected a comparison, .* found the end/],
   ["a(b : true", "    ^", /expected "\)" to close the parent's name/],
   ["a() : true", "  ^", /expected the parent period's name/],
-  ["1a : true", "^", /"a" is no unit of time/],
+  ["1a : true", " ^", /"a" is no unit of time/],
   ["a : $evt.x", "          ^", /expected an operator \(==, .*\), found the end/],
   ["a : $evt.x = 1", "           ^", /expected "==", found "="/],
   ["a : $evt.x == ", "              ^", /expected an event's field, a number or a string, found the end/],
