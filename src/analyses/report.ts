@@ -7,6 +7,7 @@
  */
 
 import type { KernelModel, Uncertain } from "../kernel/model.js";
+import { definePeriods, type PeriodArguments } from "../periods/define.js";
 import type { EventSource } from "../sources/source.js";
 import type { AnyAnalysis } from "./analysis.js";
 import { attachCpu, type CpuSection } from "./cpu.js";
@@ -16,6 +17,7 @@ import { type Finding, findFindings } from "./findings.js";
 import { attachInterrupts, type InterruptSection } from "./interrupts.js";
 import { attachMemoryStats, type MemorySection } from "./memory.js";
 import { attachNetwork, type NetworkSection } from "./network.js";
+import { type PeriodSection, reportPeriods } from "./report-periods.js";
 import { AnalysisRun, type RunAnalysesResult, type Slice } from "./run.js";
 import { attachRunQueue, type RunQueueSection } from "./run-queue.js";
 import { section } from "./section.js";
@@ -54,6 +56,8 @@ export interface CallSections {
   readonly syscalls: SyscallSection;
   readonly files: FileSection;
   readonly waits: WaitSection;
+  /** Where the reader has defined periods. */
+  readonly periods?: PeriodSection;
 }
 
 export interface ResourceSections {
@@ -78,6 +82,7 @@ export interface ReportOptions {
   /** Bounds, `ns` since the source's origin. Earlier event records still build the state. */
   readonly beginNs?: number;
   readonly endNs?: number;
+  readonly periods?: PeriodArguments;
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
 
@@ -87,6 +92,10 @@ const CALLS = {
   files: section("files", { syscalls: true }, ["syscallEnd"], attachFiles),
   waits: section("waits", { syscalls: true, irq: true }, ["syscallEnd", "blockEnd"], attachWaits),
 } as const;
+
+function callSections({ periods }: ReportOptions): Partial<Record<keyof CallSections, AnyAnalysis>> {
+  return (periods?.periods ?? []).length > 0 ? { ...CALLS, periods: reportPeriods } : CALLS;
+}
 
 /** Sections about CPUs, disks, interfaces, interrupts and memory. */
 const RESOURCES = {
@@ -102,16 +111,17 @@ const RESOURCES = {
 function pass<T>(
   source: EventSource,
   options: ReportOptions,
-  sections: Readonly<Record<keyof T, AnyAnalysis>>,
+  sections: Readonly<Partial<Record<keyof T, AnyAnalysis>>>,
 ): { machine: Machine; sections: T } {
   const { beginNs, endNs, onProgress } = options;
+  const periods = "periods" in sections ? definePeriods(options.periods ?? {}) : undefined;
   const lastNs = Math.min(endNs ?? Number.POSITIVE_INFINITY, source.info.endNs);
-  const all = Object.values<AnyAnalysis>(sections);
+  const all = Object.values(sections) as AnyAnalysis[];
   let slice: Slice | undefined;
   const run = new AnalysisRun(
     source,
     all.map((analysis) => ({ analysis, options: { lastNs } })),
-    { beginNs, endNs, onProgress, onSlice: (s) => (slice = s) },
+    { beginNs, endNs, onProgress, periods, onSlice: (s) => (slice = s) },
   );
   const result = run.run();
   // Nothing in the range: sections without anything in them.
@@ -161,7 +171,7 @@ function describeMachine(
 /** The whole report in one pass. */
 export function runReport(source: EventSource, options: ReportOptions = {}): Report {
   const { machine, sections } = pass<CallSections & ResourceSections>(source, options, {
-    ...CALLS,
+    ...callSections(options),
     ...RESOURCES,
   });
   const report = { machine, ...sections };
@@ -171,7 +181,7 @@ export function runReport(source: EventSource, options: ReportOptions = {}): Rep
 /** One part of the report; see the top of this file. */
 export function runReportPart(source: EventSource, part: 0 | 1, options: ReportOptions = {}): PartialReport {
   if (part === 0) {
-    const { machine, sections } = pass<CallSections>(source, options, CALLS);
+    const { machine, sections } = pass<CallSections>(source, options, callSections(options));
     return { part, machine, ...sections };
   }
   const { machine, sections } = pass<ResourceSections>(source, options, RESOURCES);

@@ -11,13 +11,13 @@ import { PeriscopeError, UsageError } from "../base/errors.js";
 import { formatCount } from "../base/format.js";
 import { Spool } from "../base/spool.js";
 import { checkPeriods } from "../periods/check.js";
-import type { PeriodSet } from "../periods/define.js";
+import type { PeriodArguments, PeriodSet } from "../periods/define.js";
 import { spansDays } from "../present/clock-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
 import { analysisOptions, filterOptions, type TimeOptions, timeOptions } from "./analysis-options.js";
 import { complain } from "./command.js";
 import type { ParsedArguments } from "./options.js";
-import { checkNames, definedPeriods, type PeriodArguments } from "./period-options.js";
+import { checkNames, definedPeriods } from "./period-options.js";
 
 export interface Job {
   readonly args: ParsedArguments;

@@ -6,6 +6,7 @@ import type { AnalysisRequest } from "../analyses/run.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { createKernelModel } from "../kernel/model.js";
+import type { PeriodArguments } from "../periods/define.js";
 import { lamiError, lamiMetadata, MI_VERSION } from "../present/lami.js";
 import { version } from "../version.js";
 import { adviceOn, type Job, prepare } from "./analysis-job.js";
@@ -15,7 +16,7 @@ import { analysisSpec, isMachine } from "./analysis-options.js";
 import { printText } from "./analysis-text.js";
 import { type Command, complain, reportProblems, writeOutput } from "./command.js";
 import type { ParsedArguments } from "./options.js";
-import type { PeriodArguments } from "./period-options.js";
+import { profileArgumentsOf } from "./period-options.js";
 
 /** Makes the command of that name. */
 export function analysisCommand(name: string): Command {
@@ -42,9 +43,7 @@ export function commandOf(
   return {
     spec: analysisSpec(name, family, summary),
     async run(args) {
-      const profiles = args.has("profile")
-        ? (await import("./profile-options.js")).profileArguments(args)
-        : NO_PROFILES;
+      const profiles = await profileArgumentsOf(args);
       return isMachine(args)
         ? runForMachine(args, requests, profiles)
         : runForPeople(name, args, requests, profiles);
@@ -55,8 +54,6 @@ export function commandOf(
 function sentence(summary: string, analysis: AnyAnalysis): string {
   return `${summary[0]!.toUpperCase()}${summary.slice(1)}. (${analysis.description}.)`;
 }
-
-const NO_PROFILES: PeriodArguments = { periods: [], captures: [] };
 
 function runForPeople(
   name: string,

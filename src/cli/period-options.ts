@@ -4,6 +4,7 @@ import {
   type DeprecatedPeriod,
   definePeriods,
   deprecatedPeriodText,
+  type PeriodArguments,
   type PeriodSet,
 } from "../periods/define.js";
 import { complain } from "./command.js";
@@ -26,7 +27,8 @@ export const PROFILE: readonly OptionSpec[] = [
   PARAM,
 ];
 
-export const PERIODS: readonly OptionSpec[] = [
+/** By which periods are defined. */
+export const PERIOD_OPTIONS: readonly OptionSpec[] = [
   {
     name: "period",
     value: "DEFINITION",
@@ -40,6 +42,10 @@ export const PERIODS: readonly OptionSpec[] = [
     help: "NAME : KEY = $evt.FIELD, ... : AT-END, ... values to keep",
   },
   ...PROFILE,
+];
+
+export const PERIODS: readonly OptionSpec[] = [
+  ...PERIOD_OPTIONS,
   { name: "per-period", help: "one line for each instance" },
   { name: "period-begin", value: "EVENT", help: "(old form: one period from EVENT ...)" },
   { name: "period-end", value: "EVENT", help: "(... to this one)" },
@@ -56,10 +62,19 @@ const DEPRECATED = {
   keyValue: "period-key-value",
 } as const satisfies Record<keyof DeprecatedPeriod, string>;
 
-/** Arguments of `--period` and `--period-captures`. */
-export interface PeriodArguments {
-  readonly periods: readonly string[];
-  readonly captures: readonly string[];
+/** What `--period`, `--period-captures` and `--profile` say, together. */
+export async function periodArguments(args: ParsedArguments): Promise<PeriodArguments> {
+  const profiles = await profileArgumentsOf(args);
+  return {
+    periods: [...profiles.periods, ...args.all("period")],
+    captures: [...profiles.captures, ...args.all("period-captures")],
+  };
+}
+
+/** What the profiles stand for. Reading YAML has its price: it is loaded only where there are any. */
+export async function profileArgumentsOf(args: ParsedArguments): Promise<PeriodArguments> {
+  if (!args.has("profile")) return { periods: [], captures: [] };
+  return (await import("./profile-options.js")).profileArguments(args);
 }
 
 /**

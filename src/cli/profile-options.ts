@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../base/errors.js";
+import type { PeriodArguments } from "../periods/define.js";
 import { nearest } from "../periods/nearest.js";
 import { findProfile } from "../profiles/find.js";
 import { type ParameterValues, periodArguments } from "../profiles/profile.js";
 import type { ParsedArguments } from "./options.js";
-import type { PeriodArguments } from "./period-options.js";
 
 /** The folder of the profiles that come with Periscope, wherever this module was bundled to. */
 export function bundledProfiles(): string {

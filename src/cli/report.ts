@@ -7,15 +7,19 @@ import {
   mergeReport,
   type PartialReport,
   type Report,
+  type ReportOptions,
   runReport,
   runReportPart,
 } from "../analyses/report.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
+import { checkPeriods } from "../periods/check.js";
+import { definePeriods } from "../periods/define.js";
 import { renderReportHtml } from "../present/report-html.js";
 import { reportToJson } from "../present/report-json.js";
 import { renderReportText } from "../present/report-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
 import { type Command, complain, reportProblems, writeOutput } from "./command.js";
+import { PERIOD_OPTIONS, periodArguments } from "./period-options.js";
 import { timeRange } from "./print.js";
 import { makeProgress } from "./progress.js";
 import type { ReportTask } from "./report-worker.js";
@@ -40,6 +44,7 @@ export const command: Command = {
         help: "from TIME on (earlier event records still build the state)",
       },
       { name: "end", short: "e", value: "TIME", help: "until TIME" },
+      ...PERIOD_OPTIONS,
       { name: "clock-gmt", help: "TIMEs are in GMT instead of local time" },
       { name: "width", value: "COLUMNS", help: "width of the text (default: the terminal's, or 80)" },
       { name: "threads", value: "N", help: "1 or 2 threads (default: 2 where there is more than one core)" },
@@ -62,7 +67,9 @@ export const command: Command = {
         "report: only user-space traces here, expected a kernel trace; periscope info and print read them",
       );
     }
-    const range = timeRange(args, source.experiment);
+    const periods = await periodArguments(args);
+    for (const { message } of checkPeriods(definePeriods(periods), source.info)) complain(message);
+    const range = { ...timeRange(args, source.experiment), periods };
     const report =
       threads > 1 && dataBytes(source) > worthAThread
         ? await inTwoThreads(source, args.operands, range)
@@ -81,13 +88,15 @@ export const command: Command = {
   },
 };
 
+type ReportRange = Pick<ReportOptions, "beginNs" | "endNs" | "periods">;
+
 function dataBytes(source: CtfSource): number {
   let bytes = 0;
   for (const stream of source.experiment.streams) for (const file of stream.files) bytes += file.size;
   return bytes;
 }
 
-function inOneThread(source: CtfSource, range: { beginNs?: number; endNs?: number }): Report {
+function inOneThread(source: CtfSource, range: ReportRange): Report {
   const progress = makeProgress();
   const report = runReport(source, { ...range, onProgress: progress?.update });
   progress?.end();
@@ -98,7 +107,7 @@ function inOneThread(source: CtfSource, range: { beginNs?: number; endNs?: numbe
 async function inTwoThreads(
   source: CtfSource,
   paths: readonly string[],
-  range: { beginNs?: number; endNs?: number },
+  range: ReportRange,
 ): Promise<Report> {
   const task: ReportTask = { paths, ...range };
   const worker = new Worker(new URL("./report-worker.js", import.meta.url), { workerData: task });

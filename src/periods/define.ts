@@ -90,15 +90,15 @@ export interface DeprecatedPeriod {
 
 /** The arguments of `--period` and of `--period-captures`, each in the order of the command line. */
 export interface PeriodArguments {
-  readonly periods?: readonly string[];
-  readonly captures?: readonly string[];
+  readonly periods: readonly string[];
+  readonly captures: readonly string[];
 }
 
 /**
  * The definitions that the arguments make. Captures without any period are ignored, as they always were.
  * Throws `PeriodError`.
  */
-export function definePeriods({ periods = [], captures = [] }: PeriodArguments): PeriodSet {
+export function definePeriods({ periods = [], captures = [] }: Partial<PeriodArguments>): PeriodSet {
   const builders: Builder[] = [];
   const byName = new Map<string, Builder>();
   for (const text of periods) {

@@ -5,7 +5,9 @@
 
 import type { Distribution } from "../analyses/common.js";
 import type { Report } from "../analyses/report.js";
+import type { PeriodSection } from "../analyses/report-periods.js";
 import { formatCount, formatDuration, formatPercent, formatSeconds, formatSize } from "../base/format.js";
+import { PERIODS_STYLE, periodsHtml } from "./report-periods-html.js";
 import { printable } from "./text.js";
 import {
   fileWords,
@@ -58,7 +60,7 @@ svg{display:block;width:100%;height:auto;margin:.3rem 0}
 svg text{fill:var(--dim);font:12px system-ui,sans-serif}
 .area{fill:var(--blue-soft);stroke:var(--blue);stroke-width:1}.bar{fill:var(--blue)}.wait{fill:var(--red)}
 .like{fill:var(--orange)}.grid{stroke:var(--grid);stroke-width:1}
-nav{margin:.8rem 0}nav a{color:var(--blue);margin-right:.9rem;white-space:nowrap}
+${PERIODS_STYLE}nav{margin:.8rem 0}nav a{color:var(--blue);margin-right:.9rem;white-space:nowrap}
 `;
 
 interface Cell {
@@ -110,6 +112,7 @@ export function renderReportHtml(report: Report): string {
   const host = m.hosts.map((h) => h.name).join(", ") || "unknown machine";
   const sections = [
     findings(report),
+    ...(report.periods === undefined ? [] : [periods(report, report.periods)]),
     waits(report),
     cpu(report),
     runQueue(report),
@@ -169,6 +172,17 @@ function findings(report: Report): Section {
     });
     return `<ul class="findings">${items.join("\n")}</ul>`;
   });
+}
+
+function periods(report: Report, of: PeriodSection): Section {
+  const empty = of.roots.every(({ points }) => points.length === 0);
+  return section("periods", "Periods", [], empty, () =>
+    periodsHtml(of, {
+      escape: escapeHtml,
+      moment: (ns) => momentWords(ns, report.machine, true),
+      axis: (left, width, height) => timeAxis(report, left, width, height),
+    }),
+  );
 }
 
 /** Horizontal positions in a drawing of the whole time, with the labels of its axis. */

@@ -2,10 +2,12 @@
 
 import type { Distribution } from "../analyses/common.js";
 import type { Report } from "../analyses/report.js";
+import type { PeriodSection } from "../analyses/report-periods.js";
 import { formatCount, formatDuration, formatPercent, formatSeconds, formatSize } from "../base/format.js";
 import {
   bar,
   type Column,
+  fit,
   heading,
   pad,
   paint,
@@ -15,6 +17,7 @@ import {
   table,
   wrap,
 } from "./text.js";
+import { waterfallText } from "./waterfall-text.js";
 import {
   fileWords,
   findingSeverity,
@@ -53,6 +56,7 @@ export function renderReportText(report: Report, options: ReportTextOptions = {}
   };
   machine(report, page);
   findings(report, page);
+  if (report.periods !== undefined) periods(report, report.periods, page);
   waits(report, page);
   cpus(report, page);
   runQueue(report, page);
@@ -132,6 +136,28 @@ function findings(report: Report, page: Page): void {
     const lines = wrap(printable(findingWords(finding, report.machine)), page.width - 4);
     for (const [i, line] of lines.entries())
       page.lines.push(`  ${i === 0 ? paint("●", style, page) : " "} ${line}`);
+  }
+}
+
+function periods({ machine: m }: Report, { roots }: PeriodSection, page: Page): void {
+  const some = roots.filter(({ points }) => points.length > 0);
+  if (!section("Periods", [], some.length === 0, page)) return;
+  for (const { name, stats, points, outliers, outlierNs } of some) {
+    const limit = outlierNs === null ? "" : ` above ${formatDuration(outlierNs)}`;
+    page.lines.push(
+      fit(
+        `  ${name} ×${formatCount(stats.count)}: p50 ${formatDuration(stats.p50Ns)}, p99 ${formatDuration(stats.p99Ns)}, longest ${formatDuration(stats.maxNs)}; ${outliers} outliers${limit}`,
+        page.width,
+      ),
+    );
+    const longest = [...points].sort((a, b) => b.durationNs - a.durationNs);
+    const shown = outliers > 0 ? longest.filter(({ outlier }) => outlier).slice(0, 3) : longest.slice(0, 1);
+    for (const { beginNs, captures, lines } of shown) {
+      if (lines.length === 0) continue;
+      const of = captures === "" ? "" : `, ${captures}`;
+      page.lines.push("", paint(fit(`  At ${momentWords(beginNs, m, true)}${of}`, page.width), "bold", page));
+      page.lines.push(...waterfallText(lines, page));
+    }
   }
 }
 
