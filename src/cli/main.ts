@@ -49,6 +49,10 @@ commands["periods"] = {
   summary: "which profiles (periods of known services) fit a trace",
   load: () => import("./periods.js"),
 };
+commands["profile"] = {
+  summary: "lists, shows and drafts profiles",
+  load: () => import("./profile.js"),
+};
 commands["track-process"] = {
   summary: "event records while chosen threads run",
   load: () => import("./track-process.js"),

@@ -1,6 +1,6 @@
 // The period commands and profiles as users call them, on real traces.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -210,6 +210,56 @@ periods:
     wrong(good.replace('== "syscall_entry_poll"', '= "syscall_entry_poll"')),
     /mine\.yaml:7:3: Malformed period definition expression: expected "==", found "="$/,
   );
+});
+
+test("profile new drafts a profile that finds the sample and its like", { skip: needs(case4) }, () => {
+  const path = join(mkdtempSync(join(tmpdir(), "periscope-draft-")), "draft.yaml");
+  // One request of worker 567, from the log of periods above.
+  const range = ["--begin", "1795453564.948", "--end", "1795453565.4716152"];
+  const { stderr, code } = periscope([
+    "profile",
+    "new",
+    "mine",
+    case4!,
+    "--tid",
+    "567",
+    ...range,
+    "-o",
+    path,
+  ]);
+  assert.equal(code, 0, stderr);
+  const { counts, log } = json(["periodlog", "--stats", "--profile", path, case4!]).slices[0].result;
+  assert.equal(counts[0].completed, 30);
+  assert.ok(
+    log.some(
+      (row: { name: string; durationNs: number }) => row.name === "mine" && row.durationNs === 523522475,
+    ),
+  );
+  assert.ok(
+    counts.slice(1).every((one: { completed: number }) => one.completed >= 28),
+    JSON.stringify(counts),
+  );
+  assert.equal(periscope(["profile", "new", "mine", case4!, "--tid", "99999"]).code, 1);
+  assert.equal(periscope(["profile", "new", "mine", case4!]).code, 2);
+});
+
+test("report: outliers, and the waterfall of any instance in the page", { skip: needs(case4) }, () => {
+  const text = ok(["report", "--profile", "apache-php-mysql", case4!]);
+  assert.match(text, /request ×30: p50 477 ms, p99 9\.28 s, longest 9\.28 s; 2 outliers above 954 ms/);
+  const { periods } = json(["report", "--profile", "apache-php-mysql", case4!]);
+  assert.deepEqual(
+    periods.roots[0].points
+      .filter(({ outlier }: { outlier: boolean }) => outlier)
+      .map(({ captures }: { captures: string }) => captures),
+    ["worker_pid = 564, client_fd = 11", "worker_pid = 565, client_fd = 11"],
+  );
+  const page = join(mkdtempSync(join(tmpdir(), "periscope-page-")), "page.html");
+  ok(["report", "--profile", "apache-php-mysql", "--html", page, case4!]);
+  const html = readFileSync(page, "utf8");
+  assert.equal(html.match(/class="dot out"/g)?.length, 2);
+  const links = [...html.matchAll(/<a href="#(p\d+-\d+)">/g)].map((match) => match[1]);
+  assert.equal(links.length, 30);
+  for (const link of links) assert.ok(html.includes(`id="${link}"`), link);
 });
 
 test("usage errors point at the place", () => {
