@@ -84,21 +84,38 @@ if (spawnSync("which", ["lttng-periodstats"]).status === 0) {
   }
 } else console.log("python3-lttnganalyses is not installed");
 
-// Periods that begin all the time and never end, so that as many are open as may be; each event record of the end's
-// name is looked up among them.
-function openAtOnce(mostHeld) {
-  const source = openSource([big]);
-  const set = definePeriods({
-    periods: [
-      'p : $evt.$name == "sched_wakeup" : $evt.$name == "sched_switch" && $evt.prev_tid == $begin.$evt.target_cpu && $evt.next_tid == $begin.$evt.$ts',
-    ],
+// Periods that begin at the first 10 or 10,000 of an event and never end; at each further event record of their end's
+// name the one that it speaks of is looked for among them.
+function openAtOnce(count) {
+  const found = openSource([big]);
+  let left = count;
+  let untilNs = Number.NaN;
+  found.subscribe({
+    matches: ({ name }) => name === "sched_wakeup",
+    fields: {},
+    handle: ({ ns }) => {
+      if (--left === 0) untilNs = ns;
+    },
   });
-  const engine = new PeriodEngine(source, set, { mostHeld });
+  found.run();
+  const source = openSource([big]);
+  const until = source.info.originNs + BigInt(untilNs);
+  const engine = new PeriodEngine(
+    source,
+    definePeriods({
+      periods: [
+        `p : $evt.$name == "sched_wakeup" && $evt.$ts <= ${until} : $evt.$name == "sched_switch" && $evt.prev_tid == $begin.$evt.tid && $evt.next_tid == $begin.$evt.$ts`,
+      ],
+    }),
+  );
   engine.attach(createKernelModel(source, { ...engine.needs }));
   engine.active = true;
   const began = process.hrtime.bigint();
   source.run();
-  return Number(process.hrtime.bigint() - began) / 1e9;
+  const wall = Number(process.hrtime.bigint() - began) / 1e9;
+  engine.closeAll(0);
+  if (engine.givenUp.open !== count) throw new Error(`${engine.givenUp.open} were open, expected ${count}`);
+  return wall;
 }
 {
   openAtOnce(10);

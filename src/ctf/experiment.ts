@@ -18,6 +18,8 @@ export interface ClassDecoders {
   readonly header: Decoder;
   decoder(event: EventRecordClass): Decoder;
   skipper(event: EventRecordClass): Decoder;
+  /** Whether nobody wants the records of a class: their order cannot be seen. */
+  idle?(event: EventRecordClass): boolean;
   packet?(reader: DataStreamReader, header: PacketHeader): void;
   /** See `recordLoop`. */
   readonly lean?: boolean;
@@ -258,10 +260,15 @@ function withTables(decoders: ClassDecoders, stream: DataStream, generate: boole
   let most = 0;
   for (const id of stream.class.eventRecordClasses.keys()) if (id < 65536) most = Math.max(most, id);
   const table = (): (Decoder | undefined)[] => new Array(most + 1).fill(undefined);
+  const idle: boolean[] = new Array(most + 1).fill(false);
   return {
     header: decoders.header,
     loop: recordLoop(stream.class, generate, decoders.lean),
-    decoder: (event) => guarded(decoders.decoder(event), stream.class, event),
+    decoder: (event) => {
+      if (event.id <= most && decoders.idle?.(event)) idle[event.id] = true;
+      return guarded(decoders.decoder(event), stream.class, event);
+    },
+    idle,
     skipper: (event) => guarded(decoders.skipper(event), stream.class, event),
     packet: decoders.packet && ((reader, header) => decoders.packet!(reader, header)),
     decoders: table(),

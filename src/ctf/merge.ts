@@ -85,7 +85,8 @@ export class Merge {
     if (!this.#started) this.#start();
     const heap = this.#heap;
     const top = heap[0];
-    let limit = Math.min(limitNs, this.#pastEnd);
+    const hard = Math.min(limitNs, this.#pastEnd);
+    let limit = hard;
     if (top === undefined || !(top.ns < limit)) return false;
     if (top.discarded.length > 0) this.#tell(top);
     if (heap.length > 1) {
@@ -93,7 +94,7 @@ export class Merge {
       if (heap.length > 2 && before(heap[2]!, next)) next = heap[2]!;
       if (next.ns < limit) limit = next.ns;
     }
-    if (!top.consume(limit, budget)) {
+    if (!top.consume(limit, budget, hard)) {
       this.#tell(top);
       const last = heap.pop()!;
       if (heap.length === 0) return false;

@@ -163,14 +163,19 @@ export class CtfSource implements EventSource {
     };
     let firstNs = Number.NaN;
     let turns = 0;
+    let toldMs = 0;
     return {
       get nextNs() {
         return merge.nextNs;
       },
       until(limitNs) {
         if (Number.isNaN(firstNs)) firstNs = merge.nextNs;
-        while (merge.turn(Number.POSITIVE_INFINITY, limitNs)) {
-          if ((++turns & 0x3fff) === 0 && onProgress) progress();
+        while (merge.turn(MOST_IN_TURN, limitNs)) {
+          if ((++turns & 63) !== 0 || onProgress === undefined) continue;
+          const now = performance.now();
+          if (now - toldMs < PROGRESS_MS) continue;
+          toldMs = now;
+          progress();
         }
       },
       /** Handles at most `budget` records (about). False: there are no more. */
@@ -230,6 +235,10 @@ export class CtfSource implements EventSource {
         return recordDecoder(streamClass, event, targets, generate);
       },
       skipper: (event) => skipDecoder(streamClass, event, generate),
+      idle: (event) => {
+        const { info } = this.#classes.get(event)!;
+        return !this.#subscriptions.some((subscription) => subscription.matches(info));
+      },
       packet: (reader, header) => {
         reader.host = this.#hostOf[reader.index]!;
         reader.packetFields = packetFields(reader, header);
@@ -237,6 +246,10 @@ export class CtfSource implements EventSource {
     };
   }
 }
+
+/** Event records between looks at the clock. */
+const MOST_IN_TURN = 1 << 15;
+const PROGRESS_MS = 50;
 
 export function problemLine(problem: Problem): string {
   return `${problem.file}: byte ${problem.byteOffset}: ${problem.reason}`;

@@ -292,13 +292,16 @@ export const LOOP_HEADER = 2;
 
 /**
  * Goes from record to record: calls each record's decoder, decodes the next header, until the time is `limit`
- * or `budget` records are done. The number done is in `state.done`.
+ * or `budget` records are done. The number done is in `state.done`. Records of classes in `idle`, which nobody wants,
+ * are passed over beyond the limit, up to `hard`: their order among those of other streams cannot be seen.
  */
 export type RecordLoop = (
   state: DecodeState,
   decoders: readonly (Decoder | undefined)[],
   limit: number,
   budget: number,
+  hard: number,
+  idle: readonly boolean[],
 ) => number;
 
 /**
@@ -320,7 +323,7 @@ export function recordLoop(
   walkHeader(g, stream, header, home);
   const keep = inVariables ? "s.id = idNow; s.cycles = cyclesNow; s.clockLow = lowNow; s.ns = ns; " : "";
   const leave = (why: number, record: string) => `${keep}s.record = ${record}; s.done = done; return ${why};`;
-  const source = `"use strict"; return function (s, decoders, limit, budget) {
+  const source = `"use strict"; return function (s, decoders, limit, budget, hard, idle) {
 const u8 = s.u8, dv = s.dv, end = s.end, base = s.baseNs;
 let record = s.record, done = 0, ns = s.ns;
 ${inVariables ? "let idNow = s.id, cyclesNow = s.cycles, lowNow = s.clockLow;" : ""}
@@ -339,7 +342,7 @@ ${g.inner()}
   record = next;
   ns = ${home.cycles} + base;
   ${inVariables ? "" : "s.ns = ns;"}
-  if (!(ns < limit) || done >= budget) { ${leave(LOOP_LIMIT, "record")} }
+  if ((!(ns < limit) && !(ns < hard && idle[${home.id}] === true)) || done >= budget) { ${leave(LOOP_LIMIT, "record")} }
 }
 };`;
   return new Function("K", "C", "I", source)(kit, g.constants, strings) as RecordLoop;

@@ -42,6 +42,8 @@ export interface StreamPlan {
   /** Decoders made so far, by event record class id: shared by the streams of a class. */
   readonly decoders: (Decoder | undefined)[];
   readonly skippers: (Decoder | undefined)[];
+  /** Which of these classes nobody wants, as far as it is known. */
+  readonly idle: boolean[];
 }
 
 export class DataStreamReader extends DecodeState {
@@ -140,14 +142,15 @@ export class DataStreamReader extends DecodeState {
 
   /**
    * Handles the current record and those after it while their time is below `limit`, at most `budget`; returns
-   * also when a new packet has begun (losses may be to be told). False: the stream has ended.
+   * also when a new packet has begun (losses may be to be told). False: the stream has ended. Records that nobody wants
+   * are passed over also beyond `limit`, as far as `hard`.
    */
-  consume(limit: number, budget: number): boolean {
+  consume(limit: number, budget: number, hard = limit): boolean {
     const table = this.#skipping ? this.plan.skippers : this.plan.decoders;
     const loop = this.plan.loop ?? plainLoop(this.plan.header);
     let left = budget;
     for (;;) {
-      const why = loop(this, table, limit, left);
+      const why = loop(this, table, limit, left, hard, this.plan.idle);
       this.records += this.done;
       left -= this.done;
       if (why === LOOP_LIMIT) return true;
@@ -403,7 +406,7 @@ export class DataStreamReader extends DecodeState {
 
 /** The loop over records in its general form: any clock, header decoded by a call. */
 function plainLoop(header: Decoder): RecordLoop {
-  return (state, decoders, limit, budget) => {
+  return (state, decoders, limit, budget, hard, idle) => {
     const reader = state as DataStreamReader;
     let done = 0;
     for (;;) {
@@ -422,7 +425,8 @@ function plainLoop(header: Decoder): RecordLoop {
       }
       reader.record = next;
       reader.updateTime();
-      if (!(reader.ns < limit) || done >= budget) return LOOP_LIMIT;
+      const past = !(reader.ns < limit) && !(reader.ns < hard && idle[reader.id] === true);
+      if (past || done >= budget) return LOOP_LIMIT;
     }
   };
 }
