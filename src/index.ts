@@ -40,6 +40,7 @@ export { DataError, MetadataError, PeriscopeError, UsageError } from "./base/err
 export { Series } from "./base/series.js";
 export { Top } from "./base/top.js";
 export type { ExperimentSummary, StreamSummary, TraceSummary } from "./ctf/summary.js";
+export type { Capture, PeriodInstance } from "./periods/instance.js";
 export type {
   DiscardedInfo,
   EventInfo,

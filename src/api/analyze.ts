@@ -6,10 +6,11 @@ import { ANALYSES } from "../analyses/registry.js";
 import { type RunAnalysesResult, runAnalyses, type Slice } from "../analyses/run.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { parseMoment } from "../base/moment.js";
+import { definePeriods } from "../periods/define.js";
 import { openSource } from "../sources/ctf.js";
 import type { Moment } from "./trace.js";
 
-/** An analysis, by name (`cputop`, `memtop`, `io`, `irq`, `sched`, `syscallstats`, `futex`) or one of your own. */
+/** An analysis, by name (`cputop`, `memtop`, `io`, `irq`, `sched`, `syscallstats`, `futex`, `period`) or one of your own. */
 export interface AnalyzeRequest {
   readonly analysis: string | AnyAnalysis;
   /** Sections and bounds, as in the analysis's `defaults`. */
@@ -21,6 +22,11 @@ export interface AnalyzeOptions extends FilterOptions {
   readonly end?: Moment;
   /** Cut into slices of at least this length, ns. */
   readonly refreshNs?: number;
+  /** Definitions of periods, as `--period` takes them, and their captures. */
+  readonly periods?: readonly string[];
+  readonly captures?: readonly string[];
+  /** A slice for each instance of the periods (`slice.period`), instead of one for all. */
+  readonly perPeriod?: boolean;
   /** Takes slices as they end, instead of the result. */
   readonly onSlice?: (slice: Slice) => void;
 }
@@ -62,6 +68,8 @@ export function analyze(
     beginNs: ns(options.begin),
     endNs: ns(options.end),
     refreshNs: options.refreshNs,
+    periods: definePeriods({ periods: options.periods, captures: options.captures }),
+    perPeriod: options.perPeriod === true && (options.periods ?? []).length > 0,
     onSlice: options.onSlice ?? ((slice) => list.push(slice)),
   });
   return { ...result, list };

@@ -42,3 +42,9 @@ test("cpu-by-process counts all event records and knows dd", () => {
   assert.match(text, /^17041 event records$/m);
   assert.match(text, / ms {2}dd$/m);
 });
+
+test("requests: the slow one polled for the name server's answer", () => {
+  const lines = example("requests").trimEnd().split("\n");
+  assert.equal(lines.length, 13);
+  assert.equal(lines.filter((line) => /^2865\.9 ms {2}pid 668 .* poll 2503\.\d ms$/.test(line)).length, 1);
+});
