@@ -73,7 +73,12 @@ export function prepare(
   const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
   const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
   if (periods !== undefined && info.traces.length > 0) {
-    for (const { message } of checkPeriods(periods, info)) complain(message);
+    const known = new Set(profiles.periods);
+    for (const { message, definition, never } of checkPeriods(periods, info)) {
+      // Profiles name events of many kernels and phases that not everybody has.
+      if (known.has(definition.text) && (!never || definition.parent !== undefined)) continue;
+      complain(message);
+    }
   }
   const perPeriod = periods !== undefined && !aboutPeriods;
   return { args, source, requests: merged, time, severalDays, periods, perPeriod };

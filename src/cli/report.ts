@@ -68,7 +68,9 @@ export const command: Command = {
       );
     }
     const periods = await periodArguments(args);
-    for (const { message } of checkPeriods(definePeriods(periods), source.info)) complain(message);
+    if (!args.has("profile")) {
+      for (const { message } of checkPeriods(definePeriods(periods), source.info)) complain(message);
+    }
     const range = { ...timeRange(args, source.experiment), periods };
     const report =
       threads > 1 && dataBytes(source) > worthAThread

@@ -23,7 +23,7 @@ import { matches } from "./values.js";
 
 export interface PeriodProblem {
   readonly definition: PeriodDefinition;
-  readonly part: "begin" | "end" | "captures";
+  readonly part: "begin" | "end" | "unless" | "captures";
   /** The whole part can never be true; false: only some of it, or a capture is always empty. */
   readonly never: boolean;
   /** One line. */
@@ -68,6 +68,7 @@ class Checker {
     for (const definition of set.definitions) {
       this.#beginners.set(definition, this.#part(definition, "begin"));
       const enders = this.#part(definition, "end");
+      if (definition.unless !== undefined) this.#part(definition, "unless");
       for (const { operand, text } of definition.beginCaptures) {
         this.#capture(definition, operand, text, this.#beginners.get(definition)!);
       }
@@ -95,8 +96,8 @@ class Checker {
   }
 
   /** Problems of a begin or end expression; the classes that it can be true for. */
-  #part(definition: PeriodDefinition, part: "begin" | "end"): Class[] {
-    const expression = definition[part];
+  #part(definition: PeriodDefinition, part: "begin" | "end" | "unless"): Class[] {
+    const expression = definition[part]!;
     const names = namesOf(expression);
     const classes =
       names === undefined ? this.#classes : this.#classes.filter(({ event }) => names.has(event.name));
@@ -115,13 +116,13 @@ class Checker {
     this.#types(survivors, tell);
     const told = this.#told.size + this.#problems.length > before;
     if (never && !told && this.#classes.length > 0 && !this.#sameAsBegin(definition, part)) {
-      tell(`no event record of this trace can ${part} it`, expression);
+      tell(`no event record of this trace can ${part === "unless" ? "close" : part} it`, expression);
     }
     return matching;
   }
 
   /** Without an end expression the begin expression is told of once. */
-  #sameAsBegin({ begin, end }: PeriodDefinition, part: "begin" | "end"): boolean {
+  #sameAsBegin({ begin, end }: PeriodDefinition, part: "begin" | "end" | "unless"): boolean {
     return part === "end" && begin.span.from === end.span.from;
   }
 

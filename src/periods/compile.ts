@@ -85,6 +85,8 @@ export interface EngineCalls {
   match(found: unknown, record: object, test: Test | undefined): void;
   /** The same for all open instances of a period. */
   scan(period: OpenPeriod, record: object, test: Test | undefined): void;
+  /** Closes the candidates without completing them. */
+  drop(record: object): void;
   /** Ends the candidates. */
   end(record: object, captures: Read | undefined): void;
   /** Begins an instance without parent. */
@@ -160,16 +162,19 @@ export function compilePeriods(set: PeriodSet, info: SourceInfo): CompiledPeriod
 
 /** Names of the events that can begin or end anything; undefined: any. */
 function namesOfAll(set: PeriodSet): ReadonlySet<string> | undefined {
-  const all = set.definitions.flatMap(({ begin, end }) => [namesOf(begin), namesOf(end)]);
+  const all = set.definitions.flatMap(({ begin, end, unless }) =>
+    [begin, end, ...(unless === undefined ? [] : [unless])].map(namesOf),
+  );
   return all.includes(undefined) ? undefined : new Set(all.flatMap((names) => [...names!]));
 }
 
 /** Gives everything that will be read of begin event records its place before any instance begins. */
 function keepAll(period: OpenPeriod): void {
-  const { begin, end, beginCaptures, endCaptures } = period.definition;
+  const { begin, end, unless, beginCaptures, endCaptures } = period.definition;
   const operands = [
     ...operandsOf(begin),
     ...operandsOf(end),
+    ...(unless === undefined ? [] : operandsOf(unless)),
     ...[...beginCaptures, ...endCaptures].flatMap(({ operand }) => operand ?? []),
   ];
   for (const operand of operands) {
@@ -302,6 +307,7 @@ class ClassCompiler {
 
   #end(period: OpenPeriod): void {
     const { definition } = period;
+    if (definition.unless !== undefined) this.#unless(period, definition.unless);
     const expression = specialise(definition.end, this.#scope.view);
     if (isFalse(expression)) return;
     const kept = this.#kept(period, 0);
@@ -310,6 +316,15 @@ class ClassCompiler {
     const captures = this.#captures(definition.endCaptures, kept);
     const P = `P[${definition.index}]`;
     this.#body.push(`if (${P}.count !== 0) {`, ...lines, `E.end(r, ${captures});`, "}");
+  }
+
+  #unless(period: OpenPeriod, unless: Expression): void {
+    const expression = specialise(unless, this.#scope.view);
+    if (isFalse(expression)) return;
+    const host = mentionsHost(unless) ? -1 : this.#host;
+    const kept = this.#kept(period, 0);
+    const lines = probesOf(expression).map((probe) => this.#probe(period, probe, host, kept, 0));
+    this.#body.push(`if (P[${period.definition.index}].count !== 0) {`, ...lines, "E.drop(r);", "}");
   }
 
   #begin(period: OpenPeriod): void {

@@ -45,6 +45,8 @@ export interface PeriodDefinition {
   readonly repeat: Repeat;
   readonly begin: Expression;
   readonly end: Expression;
+  /** When it is true an instance is closed, not completed. */
+  readonly unless: Expression | undefined;
   readonly beginCaptures: readonly CaptureDefinition[];
   readonly endCaptures: readonly CaptureDefinition[];
   /** The argument that defined it: spans are places in it. */
@@ -120,6 +122,7 @@ class Builder implements PeriodDefinition {
   readonly repeat: Repeat;
   begin: Expression;
   end: Expression;
+  unless: Expression | undefined;
   beginCaptures: CaptureDefinition[] = [];
   endCaptures: CaptureDefinition[] = [];
   captures: CapturesSyntax | undefined;
@@ -150,6 +153,7 @@ class Builder implements PeriodDefinition {
     this.path = this.parent ? `${this.parent.path}/${this.name}` : this.name;
     this.begin = syntax.begin;
     this.end = syntax.end ?? syntax.begin;
+    this.unless = syntax.unless;
   }
 
   /** Parents first: a child's captures may speak of its parent's. */
@@ -162,6 +166,7 @@ class Builder implements PeriodDefinition {
     this.beginCaptures = this.#captureList(captures?.begin ?? [], text, true);
     this.begin = this.#resolveExpression(this.begin, true);
     this.end = this.#resolveExpression(this.end, false);
+    this.unless = this.unless && this.#resolveExpression(this.unless, false);
     this.endCaptures = this.#captureList(captures?.end ?? [], text, false);
   }
 

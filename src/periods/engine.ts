@@ -187,6 +187,11 @@ export class PeriodEngine implements EngineCalls {
     }
   }
 
+  drop(record: object): void {
+    if (this.#candidates.length === 0) return;
+    for (const instance of this.#take()) if (instance.open) this.#close(instance, (record as EventRecord).ns);
+  }
+
   end(record: object, captures: Values | undefined): void {
     if (this.#candidates.length === 0) return;
     const { ns } = record as EventRecord;

@@ -1,7 +1,7 @@
 /**
  * Tokens → tree, by recursive descent.
  *
- *     [ NAME [ "(" PARENT ")" ] [ "once" | "single" ] ] ":" BEGIN [ ":" END ]
+ *     [ NAME [ "(" PARENT ")" ] [ "once" | "single" ] ] ":" BEGIN [ ":" END [ ":" UNLESS ] ]
  *     NAME ":" [ CAPTURES ] [ ":" CAPTURES ]
  *
  *     EXPR       := AND { "||" AND }
@@ -54,6 +54,8 @@ export interface PeriodSyntax {
   readonly begin: Expression;
   /** Undefined: the same as `begin`. */
   readonly end: Expression | undefined;
+  /** Closes an instance without completing it. */
+  readonly unless: Expression | undefined;
 }
 
 export interface CaptureSyntax {
@@ -111,8 +113,9 @@ export function parsePeriod(text: string): PeriodSyntax {
   );
   const begin = parser.expression();
   const end = parser.take(":") ? parser.expression() : undefined;
+  const unless = end !== undefined && parser.take(":") ? parser.expression() : undefined;
   parser.finish(end ? '"&&", "||" or the end' : '"&&", "||", or ":" and the end expression');
-  return { text, name, parent, repeat, begin, end };
+  return { text, name, parent, repeat, begin, end, unless };
 }
 
 /** Parses one `--period-captures` argument. Throws `PeriodError`. */

@@ -15,6 +15,8 @@ export interface ProfilePeriod {
   readonly begin: string;
   /** Undefined: the same as `begin`. */
   readonly end: string | undefined;
+  /** Closes an instance without completing it. */
+  readonly unless: string | undefined;
   /** Key → expression, of the begin and of the end. */
   readonly captures: readonly (readonly [key: string, operand: string])[];
   readonly endCaptures: readonly (readonly [key: string, operand: string])[];
@@ -64,7 +66,10 @@ export function periodArguments(
   const add = (period: ProfilePeriod, parent: string | undefined): void => {
     const { name, repeat, begin, end } = period;
     const head = `${name}${parent === undefined ? "" : `(${parent})`}${repeat === "always" ? "" : ` ${repeat}`}`;
-    const tail = end === undefined ? "" : ` : ${substitute(end, values).trim()}`;
+    const last = period.unless === undefined ? [end] : [end ?? begin, period.unless];
+    const tail = last
+      .map((text) => (text === undefined ? "" : ` : ${substitute(text, values).trim()}`))
+      .join("");
     periods.push(`${head} : ${substitute(begin, values).trim()}${tail}`);
     if (period.captures.length + period.endCaptures.length > 0) {
       const atEnd = period.endCaptures.length > 0 ? ` : ${list(period.endCaptures)}` : "";

@@ -128,7 +128,17 @@ class Reader {
   }
 
   #period(node: unknown): ProfilePeriod {
-    const keys = ["name", "description", "repeat", "begin", "end", "captures", "end_captures", "children"];
+    const keys = [
+      "name",
+      "description",
+      "repeat",
+      "begin",
+      "end",
+      "unless",
+      "captures",
+      "end_captures",
+      "children",
+    ];
     const map = this.#map(node, "a period", keys);
     const name = this.#name(map, "a period");
     const what = `period ${name}`;
@@ -146,6 +156,7 @@ class Reader {
       repeat: repeat as Repeat,
       begin: this.#required(map, "begin", what),
       end: this.#optionalText(map, "end", what),
+      unless: this.#optionalText(map, "unless", what),
       captures: captures("captures"),
       endCaptures: captures("end_captures"),
       children: this.#list(map, "children", what).map((child) => this.#period(child)),

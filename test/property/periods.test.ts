@@ -85,7 +85,8 @@ function randomDefinitions(random: Random): { periods: string[]; captures: strin
     const repeat = random.below(4) > 0 ? "" : parent >= 0 && random.below(2) ? " once" : " single";
     const begin = randomSide(random, depth, true);
     const end = random.below(6) === 0 ? "" : ` : ${randomSide(random, depth, false)}`;
-    periods.push(`p${i}${parent < 0 ? "" : `(p${parent})`}${repeat} : ${begin}${end}`);
+    const unless = end !== "" && random.below(5) === 0 ? ` : ${randomSide(random, depth, false)}` : "";
+    periods.push(`p${i}${parent < 0 ? "" : `(p${parent})`}${repeat} : ${begin}${end}${unless}`);
     if (random.below(2)) {
       captures.push(
         `p${i} : k = ${randomOperand(random, depth, true)} : e = ${randomOperand(random, depth, false)}`,
@@ -246,6 +247,16 @@ function naive(set: PeriodSet, script: readonly ScriptedRecord[]): Told[] {
     JSON.stringify(value, (_, part) => (typeof part === "bigint" ? Number(part) : part));
   const endAll = (definition: PeriodDefinition, now: ScriptedRecord): void => {
     for (const child of definition.children) endAll(child, now);
+    const { unless } = definition;
+    if (unless !== undefined) {
+      const dropped = open.filter(
+        (life) =>
+          life.definition === definition &&
+          (hasHost(unless) || life.begin.host === now.host) &&
+          holds(unless, now, life),
+      );
+      for (const life of dropped) if (open.includes(life)) close(life, now, false);
+    }
     const candidates = open.filter(
       (life) =>
         life.definition === definition &&
