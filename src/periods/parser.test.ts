@@ -114,7 +114,11 @@ const refused: readonly (readonly [text: string, caret: string, reason: RegExp])
   ["a : $evt.x == 1 and true", "                ^", /expected "&&", found "and"/],
   ["a : $evt.x == 1 & true", "                ^", /expected "&&"/],
   ["a : $evt.x == 1 == 2", "                ^", /expected "&&", "\|\|", or ":" and the end expression/],
-  ["a : $evt.x == 1 : true : true : true", "                              ^", /expected "&&", "\|\|" or the end/],
+  [
+    "a : $evt.x == 1 : true : true : true",
+    "                              ^",
+    /expected "&&", "\|\|" or the end/,
+  ],
   ["a : ($evt.x == 1", "                ^", /expected "\)" to close the parenthesis/],
   ["a : $evt.x == 'b'", "              ^", /strings stand in double quotes/],
   ['a : $evt.x == "b', "              ^", /this string is not closed/],
