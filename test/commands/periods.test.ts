@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { needs, periscope, root, sample, sharedTrace } from "../support.js";
+import { babeltrace2, needs, periscope, root, sample, sharedTrace } from "../support.js";
 import { wordpress } from "../wordpress.js";
 
 const dns = sample("dns-outlier");
@@ -154,6 +154,31 @@ test("every profile that comes with Periscope can be read, and fits where its se
   );
   assert.equal(fits(case4!)["apache-php-mysql"], 30);
   assert.match(ok(["periods", case2!]), /These do not:\n\n(.*\n)* {2}redis +no process redis-server ran/);
+});
+
+test("nginx, PostgreSQL and Redis: as many requests as their clients made", () => {
+  const found = (name: string): Record<string, number> =>
+    Object.fromEntries(
+      json(["periodstats", "--profile", name, sample(name)]).slices[0].result.counts.map(
+        ({ path, completed }: { path: string; completed: number }) => [path, completed],
+      ),
+    );
+  // See samples/README.md for what was asked of them.
+  assert.equal(found("redis")["command"], 81);
+  const nginx = found("nginx");
+  assert.deepEqual([nginx["connection"], nginx["connection/request"]], [32, 59]);
+  assert.equal(found("postgresql")["query"], 51);
+});
+
+test("what they find is what babeltrace2's lines say", { skip: needs("babeltrace2") }, () => {
+  const count = (name: string, pattern: RegExp) =>
+    babeltrace2([sample(name)])
+      .stdout.split("\n")
+      .filter((line) => pattern.test(line)).length;
+  // Every answer of Redis is one write, every answer of nginx begins with one writev; the first has no thread.
+  assert.equal(count("redis", / syscall_entry_write: /), 81);
+  assert.equal(count("nginx", / syscall_entry_writev: /), 60);
+  assert.equal(count("nginx", / syscall_exit_accept4: .* ret = \d/), 33);
 });
 
 test("a profile's phases are those that the talk's definitions find", { skip: needs(case4) }, () => {
