@@ -20,6 +20,7 @@ const floors = [
   ["periods"],
   ["profiles"],
   ["analyses"],
+  ["explain"],
   ["present"],
   ["api"],
   ["cli"],

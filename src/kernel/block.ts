@@ -28,6 +28,11 @@ export class Request {
   /** Not yet completed. */
   sectorsLeft = 0;
   issueNs = Number.NaN;
+  /** When its first part was put into the device's queue, and by whom; NaN, -1 where that is not modelled. */
+  queuedNs = Number.NaN;
+  queuedTid = -1;
+  /** Number of the CPU that was told of its completion. */
+  completeCpu = -1;
   /** Thread that handed it to the device: often a kernel worker, not the one who wants the data. */
   tid = -1;
   /** The same as it lived then; undefined when it was never heard of. */
@@ -47,6 +52,8 @@ export function deviceNumbers(dev: number): string {
 class Device {
   readonly bySector = new Map<number, Request>();
   readonly flushes: Request[] = [];
+  /** By first sector: requests that wait for their issue. */
+  readonly queued = new Map<number, { ns: number; tid: number }>();
   /** By sector of this device: the device from which a bio was remapped to it. */
   readonly origin = new Map<number, number>();
   constructor(readonly disk: Disk) {}
@@ -55,7 +62,7 @@ class Device {
 /** Remaps that never become a request (merged ones, say) are forgotten beyond this many. */
 const MAX_REMAPS = 10_000;
 
-export function attachBlock(source: EventSource, model: Context): void {
+export function attachBlock(source: EventSource, model: Context, withQueue: boolean): void {
   const { hosts, names, on, disks } = model;
   const byHost: Map<number, Device>[] = hosts.map(() => new Map());
   const free: Request[] = [];
@@ -70,7 +77,8 @@ export function attachBlock(source: EventSource, model: Context): void {
     }
     return device;
   };
-  const complete = (request: Request, ns: number): void => {
+  const complete = (request: Request, cpu: number, ns: number): void => {
+    request.completeCpu = cpu;
     const l = on.blockComplete;
     for (let i = 0; i < l.length; i++) l[i]!(request, ns);
     free.push(request);
@@ -99,6 +107,15 @@ export function attachBlock(source: EventSource, model: Context): void {
       request.bytes = r.sectors * 512;
       request.issueNs = r.ns;
       request.tid = r.tid;
+      const queued = device.queued.get(r.sector);
+      if (queued !== undefined && !flush) {
+        device.queued.delete(r.sector);
+        request.queuedNs = queued.ns;
+        request.queuedTid = queued.tid;
+      } else {
+        request.queuedNs = Number.NaN;
+        request.queuedTid = -1;
+      }
       request.thread = r.tid >= 0 ? hosts[r.host]!.find(r.tid) : undefined;
       if (flush) device.flushes.push(request);
       else device.bySector.set(r.sector, request);
@@ -106,6 +123,22 @@ export function attachBlock(source: EventSource, model: Context): void {
       for (let i = 0; i < l.length; i++) l[i]!(request, r.ns);
     },
   });
+
+  if (withQueue) {
+    source.subscribe({
+      matches: names.is("blockGetRequest"),
+      fields: {
+        dev: { from: "dev", kind: "number" },
+        sector: { from: "sector", kind: "number" },
+        tid: { from: "payload:tid", kind: "number" },
+      },
+      handle(r) {
+        const { queued } = deviceOf(r.host, r.dev);
+        if (queued.size >= MAX_REMAPS) queued.delete(queued.keys().next().value!);
+        if (r.sector >= 0) queued.set(r.sector, { ns: r.ns, tid: r.tid });
+      },
+    });
+  }
 
   source.subscribe({
     matches: names.is("blockComplete"),
@@ -121,7 +154,7 @@ export function attachBlock(source: EventSource, model: Context): void {
         // The end of a write with a flush around it also has no sectors; only the flush itself has no direction.
         if ((r.rwbs & FLUSH) === 0 || (r.rwbs & WRITE) !== 0) return;
         const flush = device.flushes.shift();
-        if (flush !== undefined) complete(flush, r.ns);
+        if (flush !== undefined) complete(flush, r.cpu, r.ns);
         return;
       }
       const request = device.bySector.get(r.sector);
@@ -129,7 +162,7 @@ export function attachBlock(source: EventSource, model: Context): void {
       device.bySector.delete(r.sector);
       request.sectorsLeft -= r.sectors;
       if (request.sectorsLeft > 0) device.bySector.set(r.sector + r.sectors, request);
-      else complete(request, r.ns);
+      else complete(request, r.cpu, r.ns);
     },
   });
 

@@ -29,6 +29,8 @@ export interface Hooks {
   blockComplete: ((request: Request, ns: number) => void)[];
   /** `cpu`: where it was sent or received. */
   packet: ((device: NetInterface, bytes: number, sent: boolean, ns: number, cpu: Cpu) => void)[];
+  /** An interrupt, softirq or timer began or ended on `cpu`, whose `irqDepth`, `softirq`, … say what is left. */
+  interruption: ((cpu: Cpu, ns: number) => void)[];
   irqEnd: ((cpu: Cpu, irq: number, beginNs: number, endNs: number) => void)[];
   /** `raiseNs` is NaN when the raise was not seen. */
   softirqEnd: ((cpu: Cpu, vector: number, raiseNs: number, beginNs: number, endNs: number) => void)[];
@@ -62,6 +64,7 @@ export function createHooks(): Hooks {
     blockIssue: [],
     blockComplete: [],
     packet: [],
+    interruption: [],
     irqEnd: [],
     softirqEnd: [],
     timerEnd: [],

@@ -4,9 +4,14 @@
 
 import type { EventSource } from "../sources/source.js";
 import type { Context } from "./model.js";
+import type { Cpu } from "./state.js";
 
 export function attachIrq(source: EventSource, model: Context): void {
   const { hosts, names, on } = model;
+  const interruption = (cpu: Cpu, ns: number): void => {
+    const l = on.interruption;
+    for (let i = 0; i < l.length; i++) l[i]!(cpu, ns);
+  };
 
   source.subscribe({
     matches: names.is("irqEntry"),
@@ -22,6 +27,7 @@ export function attachIrq(source: EventSource, model: Context): void {
       const depth = cpu.irqDepth++;
       cpu.irqNumbers[depth] = r.irq;
       cpu.irqBeginNs[depth] = r.ns;
+      interruption(cpu, r.ns);
     },
   });
   source.subscribe({
@@ -35,11 +41,13 @@ export function attachIrq(source: EventSource, model: Context): void {
       if (depth === 0) {
         model.uncertain.irqs += cpu.irqDepth;
         cpu.irqDepth = 0;
+        interruption(cpu, r.ns);
         return;
       }
       cpu.irqDepth = depth - 1;
       const l = on.irqEnd;
       for (let i = 0; i < l.length; i++) l[i]!(cpu, r.irq, cpu.irqBeginNs[depth - 1]!, r.ns);
+      interruption(cpu, r.ns);
     },
   });
 
@@ -62,6 +70,7 @@ export function attachIrq(source: EventSource, model: Context): void {
       cpu.softirqBeginNs = r.ns;
       cpu.softirqRaisedNs = cpu.softirqRaiseNs[r.vec] ?? Number.NaN;
       cpu.softirqRaiseNs[r.vec] = Number.NaN;
+      interruption(cpu, r.ns);
     },
   });
   source.subscribe({
@@ -71,9 +80,11 @@ export function attachIrq(source: EventSource, model: Context): void {
       const cpu = hosts[r.host]!.cpu(r.cpu, r.ns);
       const matches = cpu.softirq === r.vec;
       cpu.softirq = -1;
-      if (!matches) return;
-      const l = on.softirqEnd;
-      for (let i = 0; i < l.length; i++) l[i]!(cpu, r.vec, cpu.softirqRaisedNs, cpu.softirqBeginNs, r.ns);
+      if (matches) {
+        const l = on.softirqEnd;
+        for (let i = 0; i < l.length; i++) l[i]!(cpu, r.vec, cpu.softirqRaisedNs, cpu.softirqBeginNs, r.ns);
+      }
+      interruption(cpu, r.ns);
     },
   });
 
@@ -84,6 +95,7 @@ export function attachIrq(source: EventSource, model: Context): void {
       const cpu = hosts[r.host]!.cpu(r.cpu, r.ns);
       cpu.timerDepth = 1;
       cpu.timerBeginNs = r.ns;
+      interruption(cpu, r.ns);
     },
   });
   source.subscribe({
@@ -95,6 +107,7 @@ export function attachIrq(source: EventSource, model: Context): void {
       cpu.timerDepth = 0;
       const l = on.timerEnd;
       for (let i = 0; i < l.length; i++) l[i]!(cpu, cpu.timerBeginNs, r.ns);
+      interruption(cpu, r.ns);
     },
   });
 

@@ -28,6 +28,8 @@ export interface ModelOptions {
   readonly syscalls?: boolean;
   readonly irq?: boolean;
   readonly block?: boolean;
+  /** With `block`: since when requests have been in their device's queue. */
+  readonly blockQueue?: boolean;
   readonly net?: boolean;
   readonly memory?: boolean;
 }
@@ -99,7 +101,7 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
   if (options.irq) attachIrq(source, context);
   if (sched) attachSched(source, context);
   if (options.syscalls) attachSyscalls(source, context);
-  if (options.block) attachBlock(source, context);
+  if (options.block) attachBlock(source, context, options.blockQueue === true);
   if (options.net) attachNet(source, context);
   if (options.memory) attachMemory(source, context);
 

@@ -96,6 +96,8 @@ export function attachSched(source: EventSource, model: Context): void {
       const child = host.newThread(r.childTid, process);
       child.name = r.childComm;
       child.namespaces = parent.namespaces;
+      child.parent = parent;
+      child.executable = parent.executable;
       if (!Number.isNaN(r.childNs) && child.namespaces?.get("pid") !== r.childNs) {
         child.namespaces = new Map([...(child.namespaces ?? []), ["pid", r.childNs]]);
       }
@@ -116,6 +118,7 @@ export function attachSched(source: EventSource, model: Context): void {
       thread.rename(
         r.procname !== "" ? r.procname : r.filename.slice(r.filename.lastIndexOf("/") + 1).slice(0, 15),
       );
+      thread.executable = r.filename;
       const fds = thread.process.fds;
       for (const [fd, d] of fds) if (d.closeOnExec) fds.delete(fd);
     },

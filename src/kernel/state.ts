@@ -59,6 +59,10 @@ export class Thread {
   process: Process;
   prio = Number.NaN;
   exited = false;
+  /** Who forked it (for threads: the thread that made it), as far as the trace or its state dump tells. */
+  parent: Thread | undefined = undefined;
+  /** Path of the program that its process runs; "" when it was not seen to start. */
+  executable = "";
   /** Inode numbers of its namespaces by kind (`cgroup`, `pid`, `mnt`, …), where the state dump has them. */
   namespaces: ReadonlyMap<string, number> | undefined = undefined;
 

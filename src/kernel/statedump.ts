@@ -26,6 +26,7 @@ export function attachStatedump(source: EventSource, model: Context, withFiles: 
     fields: {
       tid: { from: "payload:tid", kind: "number" },
       pid: { from: "payload:pid", kind: "number" },
+      ppid: { from: "payload:ppid", kind: "number" },
       name: { from: "payload:name", kind: "string" },
       table: { from: "file_table_address", kind: "address" },
     },
@@ -35,6 +36,7 @@ export function attachStatedump(source: EventSource, model: Context, withFiles: 
       const thread = host.thread(r.tid);
       if (thread.name === "") thread.name = r.name;
       host.setPid(thread, r.pid);
+      if (r.ppid > 0) thread.parent ??= host.thread(r.ppid);
       if (Number.isNaN(r.table)) return;
       const known = tables[r.host]!.get(r.table);
       if (known === undefined) tables[r.host]!.set(r.table, { fds: thread.process.fds, owned: true });

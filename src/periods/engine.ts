@@ -203,6 +203,7 @@ export class PeriodEngine implements EngineCalls {
         this.#close(child, ns);
       }
       instance.completed = true;
+      instance.endCpu = (record as EventRecord).cpu;
       this.#finish(instance, ns);
     }
   }

@@ -25,6 +25,8 @@ export interface PeriodInstance {
   /** Index of the host, and the CPU number, of the event record that began it. */
   readonly host: number;
   readonly cpu: number;
+  /** The CPU number of the event record that ended it; -1 when none did. */
+  readonly endCpu: number;
   readonly beginCaptures: readonly Capture[];
   readonly endCaptures: readonly Capture[];
 }
@@ -34,6 +36,7 @@ const NONE: readonly never[] = [];
 /** The engine's own view of it. Open instances of a definition, and of a parent, are linked in order of begin. */
 export class Instance implements PeriodInstance {
   endNs = Number.NaN;
+  endCpu = -1;
   completed = false;
   uncertain = false;
   children: Instance[] = NONE as readonly Instance[] as Instance[];

@@ -1,0 +1,122 @@
+/**
+ * The critical path: what a thread's time really went to. Every wait is replaced by what the thread that ended it
+ * did meanwhile, and its waits by those of its wakers, as far as there is anybody to follow; what is left is work
+ * on a CPU, waiting for one, devices, the network and time. (The same idea as the execution graph of Giraldeau and
+ * Dagenais, "Wait analysis of distributed systems using kernel tracing", 2016; ours recurs per wait, so that the
+ * parts always add up to the range.)
+ */
+import type { Thread } from "../kernel/state.js";
+import { type Segment, State, type Wait } from "./history.js";
+import type { Recorder } from "./recorder.js";
+import { causeOf, type WaitCause, type WaitKind } from "./wait-cause.js";
+
+export type SliceKind =
+  | "user"
+  | "syscall"
+  | "reclaiming"
+  | "irq"
+  | "softirq"
+  | "timer-interrupt"
+  | "runnable"
+  | "gone"
+  | WaitKind;
+
+/** One step from a thread that waited to the one it waited for. */
+export interface Link {
+  readonly thread: Thread;
+  readonly by: Thread;
+  readonly wait: Wait | undefined;
+  readonly kind: WaitKind;
+  readonly target: string;
+}
+
+/** A piece of time with one explanation. */
+export interface Slice {
+  /** Whose time: at the end of the chain. */
+  readonly thread: Thread;
+  readonly kind: SliceKind;
+  readonly beginNs: number;
+  readonly endNs: number;
+  /** Number of the system call, interrupt, softirq or CPU; see `State`. */
+  readonly arg: number;
+  readonly wait: Wait | undefined;
+  readonly cause: WaitCause | undefined;
+  /** From the thread asked about to `thread`; empty where it is the same. */
+  readonly chain: readonly Link[];
+}
+
+const DEEPEST = 32;
+const KINDS: Readonly<Record<State, SliceKind>> = {
+  [State.unknown]: "unknown",
+  [State.user]: "user",
+  [State.syscall]: "syscall",
+  [State.reclaim]: "reclaiming",
+  [State.irq]: "irq",
+  [State.softirq]: "softirq",
+  [State.timer]: "timer-interrupt",
+  [State.runnable]: "runnable",
+  [State.blocked]: "unknown",
+  [State.gone]: "gone",
+};
+const NO_LINKS: readonly Link[] = [];
+
+/** Every nanosecond of a thread between two moments, exactly once, in order; waits are not followed. */
+export function timeOf(recorder: Recorder, thread: Thread, beginNs: number, endNs: number): Slice[] {
+  return segmentsOf(recorder, thread, beginNs, endNs).map((segment) => sliceOf(thread, segment, NO_LINKS));
+}
+
+/** The same time, with waits followed to whoever ended them. */
+export function criticalPath(recorder: Recorder, thread: Thread, beginNs: number, endNs: number): Slice[] {
+  const out: Slice[] = [];
+  follow(recorder, thread, beginNs, endNs, NO_LINKS, out);
+  return out;
+}
+
+function segmentsOf(recorder: Recorder, thread: Thread, beginNs: number, endNs: number): Segment[] {
+  const history = recorder.history(thread);
+  if (history !== undefined) return history.segments(beginNs, endNs);
+  return beginNs < endNs ? [{ state: State.unknown, arg: 0, wait: undefined, beginNs, endNs }] : [];
+}
+
+function sliceOf(thread: Thread, segment: Segment, chain: readonly Link[]): Slice {
+  const { state, arg, wait, beginNs, endNs } = segment;
+  const cause = wait === undefined ? undefined : causeOf(wait);
+  return { thread, kind: cause?.kind ?? KINDS[state], beginNs, endNs, arg, wait, cause, chain };
+}
+
+function follow(
+  recorder: Recorder,
+  thread: Thread,
+  beginNs: number,
+  endNs: number,
+  chain: readonly Link[],
+  out: Slice[],
+): void {
+  const segments = segmentsOf(recorder, thread, beginNs, endNs);
+  const { parent } = thread;
+  segments.forEach((segment, i) => {
+    const slice = sliceOf(thread, segment, chain);
+    const { wait, cause } = slice;
+    let link: Link | undefined;
+    if (wait !== undefined && cause?.by !== undefined) {
+      link = { thread, by: cause.by, wait, kind: cause.kind, target: cause.target };
+    } else if (i === 0 && parent !== undefined && unborn(segments)) {
+      // Before it was born, its time was its parent's.
+      link = { thread, by: parent, wait: undefined, kind: "thread", target: "" };
+    }
+    const known = link !== undefined && recorder.history(link.by) !== undefined;
+    if (link === undefined || !known || chain.length >= DEEPEST || isInside(chain, link)) out.push(slice);
+    else follow(recorder, link.by, slice.beginNs, slice.endNs, [...chain, link], out);
+  });
+}
+
+/** Whether a thread's life begins after its first segment. */
+function unborn(segments: readonly Segment[]): boolean {
+  const [first, second] = segments;
+  return first?.state === State.unknown && second?.state === State.gone;
+}
+
+/** Whether the thread to follow waits in this chain itself: two that wake each other explain nothing. */
+function isInside(chain: readonly Link[], { thread, by }: Link): boolean {
+  return by === thread || chain.some((link) => link.thread === by);
+}
