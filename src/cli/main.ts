@@ -45,6 +45,10 @@ for (const [name, summary] of analyses) {
     load: async () => ({ command: (await import("./analysis.js")).analysisCommand(name) }),
   };
 }
+commands["why"] = {
+  summary: "why the slow ones were slow",
+  load: () => import("./why.js"),
+};
 commands["periods"] = {
   summary: "which profiles (periods of known services) fit a trace",
   load: () => import("./periods.js"),
