@@ -1,17 +1,13 @@
-# Cause: "hoarder" takes nearly all memory for 3 s; requests that need memory must reclaim it, and swap it out, first.
+# Cause: "hoarder" takes all memory that is left and more; requests that need memory must reclaim it, and swap it out,
+# first (boot the machine with MEM=1200).
 . /share/common.sh
-fallocate -l 1500M /traces/swap || dd if=/dev/zero of=/traces/swap bs=1M count=1500
+fallocate -l 1500M /traces/swap
 chmod 600 /traces/swap; mkswap /traces/swap > /dev/null; swapon /traces/swap
-cat > /tmp/hoarder.py <<'PY'
-import mmap, time
-open("/proc/self/comm", "w").write("hoarder")
-free = int(next(l for l in open("/proc/meminfo") if l.startswith("MemAvailable")).split()[1]) * 1024
-take = mmap.mmap(-1, free + (60 << 20))
-for at in range(0, len(take), 4096): take[at] = 1
-time.sleep(3)
-PY
 /tmp/service memory & S=$!
 sleep 0.5
-work() { (sleep 3; exec python3 /tmp/hoarder.py) & requests 40 60; wait $!; }
-record memory work
+work() {
+  (sleep 4; exec /tmp/service hoard $(($(awk '/MemAvailable/ { print $2 }' /proc/meminfo) / 1024 + 150))) & H=$!
+  requests 50 60; wait $H
+}
+EVENTS="$EVENTS kmem_mm_page_alloc"; record memory work
 kill $S; swapoff /traces/swap; rm /traces/swap

@@ -4,9 +4,10 @@
  *   child    a request runs a program and waits for it; every 12th runs a slow one
  *   fsync    a request writes 4 KiB to a log and syncs it
  *   cpu      a request computes for 30 ms
- *   memory   a request fills 24 MiB of new memory
+ *   memory   a request fills 40 MiB of new memory
  *   remote   a request asks the server at 10.99.0.2:9000
  *   flood    is no server: sends small packets to 10.99.0.1:9 for 2 s, as fast as it can
+ *   hoard    is no server: fills MB of memory (its second argument) and uses it over and over for 4 s
  *   backend  is that server: every 12th answer takes 0.6 s longer
  *
  * Every request also computes for 3 ms. Connections: accept4, read, write, close, one at a time, in two threads.
@@ -70,7 +71,7 @@ static void handle(int n) {
     write(fd, page, sizeof page); fsync(fd); close(fd);
   } else if (!strcmp(mode, "cpu")) compute(30);
   else if (!strcmp(mode, "memory")) {
-    size_t size = 24u << 20;
+    size_t size = 40u << 20;
     char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < size; i += 4096) p[i] = 1;
     munmap(p, size);
@@ -105,12 +106,21 @@ static void flood(void) {
   for (time_t end = time(NULL) + 2; time(NULL) < end;)
     for (int i = 0; i < 100; i++) sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to);
 }
+static void hoard(size_t size) {
+  char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  prctl(PR_SET_NAME, "hoarder");
+  for (time_t end = 0; end == 0 || time(NULL) < end;) {
+    for (size_t i = 0; i < size; i += 4096) p[i]++;
+    if (end == 0) end = time(NULL) + 4;
+  }
+}
 int main(int argc, char **argv) {
   mode = argc > 1 ? argv[1] : "";
   int on = 1, port = strcmp(mode, "backend") ? 8000 : 9000;
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = INADDR_ANY};
   pthread_t thread;
   if (!strcmp(mode, "flood")) { flood(); return 0; }
+  if (!strcmp(mode, "hoard")) { hoard((size_t)atol(argv[2]) << 20); return 0; }
   if (argc > 2) { /* client: COUNT requests, MS apart */
     for (int i = 0, n = atoi(argv[2]); i < n; i++) { ask("127.0.0.1", 8000); pause_ms(atoi(argv[3])); }
     return 0;

@@ -13,10 +13,10 @@ import { whyText } from "../present/why-text.js";
 import { openSource } from "../sources/ctf.js";
 import { timeOptions } from "./analysis-options.js";
 import { type Command, complain, reportProblems, writeOutput } from "./command.js";
+import { shellWord, TIME_OPTIONS } from "./explain-options.js";
 import type { ParsedArguments } from "./options.js";
 import { PERIOD_OPTIONS, periodArguments } from "./period-options.js";
 import { makeProgress } from "./progress.js";
-import { shellWord, TIME_OPTIONS } from "./explain-options.js";
 import { terminalWidth, wholeNumber } from "./terminal.js";
 
 export const command: Command = {
@@ -27,7 +27,11 @@ export const command: Command = {
       "Finds the slow instances of periods (requests, …) and says for each cause what they waited for, whose fault it was, and how sure that is.",
     options: [
       ...PERIOD_OPTIONS,
-      { name: "threshold", value: "DURATION", help: "longer is slow: 1s, 250ms (default: far above the others)" },
+      {
+        name: "threshold",
+        value: "DURATION",
+        help: "longer is slow: 1s, 250ms (default: far above the others)",
+      },
       { name: "percentile", value: "P", help: "the slowest are slow: 99 means one in a hundred" },
       ...TIME_OPTIONS,
       { name: "json", help: "the same as JSON" },
@@ -38,7 +42,8 @@ export const command: Command = {
   },
 
   async run(args) {
-    if (args.operands.length === 0) throw new UsageError("why: expected one or more paths; see periscope why --help");
+    if (args.operands.length === 0)
+      throw new UsageError("why: expected one or more paths; see periscope why --help");
     if (args.has("threshold") && args.has("percentile"))
       throw new UsageError("why: --threshold and --percentile exclude each other");
     const limits = limitsOf(args);
@@ -52,7 +57,9 @@ export const command: Command = {
     }
     const given = await periodArguments(args);
     const { definitions, words } =
-      (given.periods ?? []).length > 0 ? { definitions: given, words: periodWords(args) } : await bestProfile(args);
+      (given.periods ?? []).length > 0
+        ? { definitions: given, words: periodWords(args) }
+        : await bestProfile(args);
     const periods = definePeriods(definitions);
     if (!args.has("profile")) {
       for (const { message } of checkPeriods(periods, info)) if (args.has("period")) complain(message);
@@ -100,7 +107,8 @@ function limitsOf(args: ParsedArguments): { thresholdNs?: number; percentile?: n
   const threshold = args.get("threshold");
   if (threshold !== undefined) {
     const thresholdNs = parseDuration(threshold, 1e9);
-    if (!(thresholdNs > 0)) throw new UsageError(`why: --threshold: "${threshold}", expected a duration above 0`);
+    if (!(thresholdNs > 0))
+      throw new UsageError(`why: --threshold: "${threshold}", expected a duration above 0`);
     return { thresholdNs };
   }
   const text = args.get("percentile");
@@ -125,10 +133,14 @@ async function bestProfile(args: ParsedArguments): Promise<{ definitions: Period
   const { allProfiles } = await import("../profiles/find.js");
   const { bundledProfiles, parameters } = await import("./profile-options.js");
   const { periodArguments: argumentsOf } = await import("../profiles/profile.js");
-  const fits = fitProfiles(openSource(args.operands), allProfiles(bundledProfiles(), complain), parameters(args)).filter(
-    ({ fits: does }) => does,
-  );
-  const best = fits.find(({ profile }) => !GENERAL.has(profile.name)) ?? fits.find(({ profile }) => profile.name === "tcp-server");
+  const fits = fitProfiles(
+    openSource(args.operands),
+    allProfiles(bundledProfiles(), complain),
+    parameters(args),
+  ).filter(({ fits: does }) => does);
+  const best =
+    fits.find(({ profile }) => !GENERAL.has(profile.name)) ??
+    fits.find(({ profile }) => profile.name === "tcp-server");
   if (best === undefined) {
     throw new PeriscopeError(
       "why: no profile fits this trace: say with --period what to explain (see periscope periods --help, periscope profile new)",

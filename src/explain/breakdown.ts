@@ -5,12 +5,15 @@ import type { KernelModel } from "../kernel/model.js";
 import { softirqName } from "../kernel/names.js";
 import type { Link, Slice, SliceKind } from "./critical-path.js";
 import { isKernelThread, leaderOf } from "./lineage.js";
+import type { Recorder } from "./recorder.js";
 import { isLocal } from "./wait-cause.js";
 
 /** What time is spent on, coarsely: what is compared between instances. */
 export type Resource =
   | "computing"
   | "cpu-wait"
+  /** Not let run, though its CPU was idle. */
+  | "cpu-limit"
   | "interrupts"
   | "disk"
   | "memory"
@@ -54,7 +57,11 @@ export class Breakdown {
   readonly parts = new Map<string, Part>();
   totalNs = 0;
 
-  constructor(readonly model: KernelModel) {}
+  readonly model: KernelModel;
+
+  constructor(readonly recorder: Recorder) {
+    this.model = recorder.model;
+  }
 
   add(slice: Slice): void {
     const ns = slice.endNs - slice.beginNs;
@@ -79,6 +86,20 @@ export class Breakdown {
     }
   }
 
+  /** Who has the CPU instead decides: somebody, a softirq in its own thread, or nobody. */
+  #cpuWait({ arg, beginNs, endNs }: Slice): Resource {
+    let [idleNs, softirqNs] = [0, 0];
+    this.recorder.cpu(arg)?.runs(beginNs, endNs, (id, ns) => {
+      if (id < 0) return;
+      const { tid, name } = this.model.threads[id]!;
+      if (tid === 0) idleNs += ns;
+      else if (name.startsWith("ksoftirqd")) softirqNs += ns;
+    });
+    const halfNs = (endNs - beginNs) / 2;
+    if (softirqNs > halfNs) return "interrupts";
+    return idleNs > halfNs && endNs - beginNs > NO_LIMIT_NS ? "cpu-limit" : "cpu-wait";
+  }
+
   #resource(slice: Slice): [Resource, string] {
     const { kind, thread, chain } = slice;
     const held = chain.find((link) => link.kind === "lock" || link.kind === "child");
@@ -89,7 +110,7 @@ export class Breakdown {
     }
     switch (kind) {
       case "runnable":
-        return ["cpu-wait", ""];
+        return [this.#cpuWait(slice), ""];
       case "irq":
       case "softirq":
       case "timer-interrupt":
@@ -115,7 +136,7 @@ export class Breakdown {
       case "syscall":
         return ["computing", isKernelThread(thread) ? plainName(thread.name) : ""];
       case "timer":
-        return ["sleep", ""];
+        return isKernelThread(thread) ? ["process", plainName(thread.name)] : ["sleep", ""];
       case "lock":
         return ["lock", ""];
       case "child":
@@ -128,6 +149,9 @@ export class Breakdown {
     }
   }
 }
+
+/** Waking a CPU that sleeps takes a moment, on a busy host of virtual machines a longer one. */
+const NO_LIMIT_NS = 2e6;
 
 export function nameOfDisk(model: KernelModel, host: number, dev: number): string {
   return model.hosts[host]?.diskNames.get(dev) ?? deviceNumbers(dev);
@@ -167,8 +191,8 @@ function viaOf(chain: readonly Link[]): string[] {
   return out;
 }
 
-export function breakdownOf(model: KernelModel, slices: readonly Slice[]): Breakdown {
-  const breakdown = new Breakdown(model);
+export function breakdownOf(recorder: Recorder, slices: readonly Slice[]): Breakdown {
+  const breakdown = new Breakdown(recorder);
   for (const slice of slices) breakdown.add(slice);
   return breakdown;
 }

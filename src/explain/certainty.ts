@@ -1,5 +1,5 @@
 /** How sure an explanation is, and what to record next time to be surer. */
-import { type Role, ROLE_NAMES } from "../kernel/names.js";
+import { ROLE_NAMES, type Role } from "../kernel/names.js";
 import type { Slice } from "./critical-path.js";
 import type { Recorder } from "./recorder.js";
 import type { Range } from "./run.js";
@@ -60,7 +60,9 @@ export function certaintyOf(
   const lost = recorder.holes.filter(({ beginNs, endNs }) => beginNs < range.endNs && endNs >= range.beginNs);
   if (lost.length > 0) {
     const count = lost.reduce((sum, hole) => sum + (Number.isNaN(hole.count) ? 0 : hole.count), 0);
-    reasons.push(`the tracer lost ${count > 0 ? count.toLocaleString("en-US") : "some"} event records in this time`);
+    reasons.push(
+      `the tracer lost ${count > 0 ? count.toLocaleString("en-US") : "some"} event records in this time`,
+    );
     penalty++;
   }
   let [unknownNs, earlyNs] = [0, 0];

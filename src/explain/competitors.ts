@@ -3,7 +3,7 @@ import type { Thread } from "../kernel/state.js";
 import type { Slice } from "./critical-path.js";
 import type { DiskRequest, OwnerBy } from "./history.js";
 import { leaderOf } from "./lineage.js";
-import type { Recorder } from "./recorder.js";
+import { BACKLOG_NS, type Recorder } from "./recorder.js";
 
 export interface CpuUse {
   /** By process, the longest first. */
@@ -99,20 +99,36 @@ export interface DiskUse {
   readonly serviceNs: number;
 }
 
-/** Who used a disk while threads waited for it, by whose data it was. */
+/** Who used a disk while threads waited for it, and as long before (1 s at most), by whose data it was. */
 export function diskUseDuring(recorder: Recorder, waits: readonly Slice[]): DiskUse {
   const users = new Map<Thread | undefined, DiskUser>();
   let [bytes, busyNs, queueNs, serviceNs] = [0, 0, 0, 0];
   const ranges = mergeRanges(waits);
-  const devices = new Set(waits.map(({ wait }) => wait?.wake?.request?.dev).filter((dev) => dev !== undefined));
+  const longest = Math.max(...ranges.map((range) => range.endNs - range.beginNs));
+  const backlog = mergeRanges(
+    ranges.map((range) => ({ ...range, beginNs: range.beginNs - Math.min(longest, BACKLOG_NS) })),
+  );
+  const devices = new Set(
+    waits.map(({ wait }) => wait?.wake?.request?.dev).filter((dev) => dev !== undefined),
+  );
   for (const request of recorder.requests) {
+    // Whose flush it is nobody knows; it carries nobody's data.
+    if (request.kind === "flush") continue;
     if (devices.size > 0 && !devices.has(request.dev)) continue;
+    if (overlapOf(backlog, request.issueNs, request.completeNs) <= 0) continue;
     const overlap = overlapOf(ranges, request.issueNs, request.completeNs);
-    if (overlap <= 0) continue;
     const thread = request.owner === undefined ? undefined : leaderOf(request.owner);
     let user = users.get(thread);
     if (user === undefined) {
-      user = { thread, ownerBy: request.ownerBy, submitter: undefined, bytes: 0, requests: 0, busyNs: 0, written: 0 };
+      user = {
+        thread,
+        ownerBy: request.ownerBy,
+        submitter: undefined,
+        bytes: 0,
+        requests: 0,
+        busyNs: 0,
+        written: 0,
+      };
       users.set(thread, user);
     }
     if (request.ownerBy !== "submitter") {

@@ -7,6 +7,7 @@
  */
 import type { Thread } from "../kernel/state.js";
 import { type Segment, State, type Wait } from "./history.js";
+import { isKernelThread } from "./lineage.js";
 import type { Recorder } from "./recorder.js";
 import { causeOf, type WaitCause, type WaitKind } from "./wait-cause.js";
 
@@ -46,6 +47,7 @@ export interface Slice {
 }
 
 const DEEPEST = 32;
+const UNINTERRUPTIBLE = 2;
 const KINDS: Readonly<Record<State, SliceKind>> = {
   [State.unknown]: "unknown",
   [State.user]: "user",
@@ -92,7 +94,8 @@ function follow(
   chain: readonly Link[],
   out: Slice[],
 ): void {
-  const segments = segmentsOf(recorder, thread, beginNs, endNs);
+  let segments = segmentsOf(recorder, thread, beginNs, endNs);
+  if (chain.length > 0 && isKernelThread(thread)) segments = sinceItsWork(segments);
   const { parent } = thread;
   segments.forEach((segment, i) => {
     const slice = sliceOf(thread, segment, chain);
@@ -108,6 +111,19 @@ function follow(
     if (link === undefined || !known || chain.length >= DEEPEST || isInside(chain, link)) out.push(slice);
     else follow(recorder, link.by, slice.beginNs, slice.endNs, [...chain, link], out);
   });
+}
+
+/**
+ * A worker of the kernel is no server that keeps others waiting while it is idle: what it did at last was asked for
+ * by what woke it last from idleness. All time before is what that waker took to come.
+ */
+function sinceItsWork(segments: readonly Segment[]): Segment[] {
+  let last = -1;
+  segments.forEach(({ wait }, i) => {
+    if (wait !== undefined && wait.call === undefined && (wait.taskState & UNINTERRUPTIBLE) === 0) last = i;
+  });
+  if (last <= 0) return [...segments];
+  return [{ ...segments[last]!, beginNs: segments[0]!.beginNs }, ...segments.slice(last + 1)];
 }
 
 /** Whether a thread's life begins after its first segment. */

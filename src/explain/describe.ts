@@ -3,7 +3,7 @@ import { nameOfDisk, whatOf } from "./breakdown.js";
 import { type CpuUse, cpuUseDuring } from "./competitors.js";
 import type { Slice, SliceKind } from "./critical-path.js";
 import type { DiskRequest, OwnerBy, Packet } from "./history.js";
-import { type Who, whoIs } from "./lineage.js";
+import { leaderOf, type Who, whoIs } from "./lineage.js";
 import type { Recorder } from "./recorder.js";
 
 export interface RequestInfo {
@@ -52,7 +52,8 @@ export interface SliceInfo {
 }
 
 export class Describer {
-  readonly #whos = new Map<number, Who>();
+  /** By thread and name: programs are exchanged, and rename themselves. */
+  readonly #whos = new Map<string, Who>();
 
   constructor(
     readonly recorder: Recorder,
@@ -60,8 +61,9 @@ export class Describer {
   ) {}
 
   who(thread: Slice["thread"]): Who {
-    let who = this.#whos.get(thread.id);
-    if (who === undefined) this.#whos.set(thread.id, (who = whoIs(thread)));
+    const key = `${thread.id} ${thread.name} ${leaderOf(thread).name}`;
+    let who = this.#whos.get(key);
+    if (who === undefined) this.#whos.set(key, (who = whoIs(thread)));
     return who;
   }
 

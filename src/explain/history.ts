@@ -98,6 +98,16 @@ export interface Wake {
   readonly packet: Packet | undefined;
 }
 
+/** Files that a thread touched last, by their paths; "" none. */
+export interface Touched {
+  /** Program text of a plug-in, module or package. */
+  plugin: string;
+  /** Any program text. */
+  program: string;
+  /** Any other file that is not of the system. */
+  file: string;
+}
+
 export interface Wait {
   readonly thread: Thread;
   readonly beginNs: number;
@@ -106,8 +116,8 @@ export interface Wait {
   /** Undefined outside system calls. */
   readonly call: Call | undefined;
   readonly reclaim: boolean;
-  /** The file that the thread opened last before, and the program's last new peer: context for people. */
-  readonly lastOpened: string;
+  /** What the thread had touched before: context for people. */
+  readonly touched: Touched | undefined;
   /** Undefined while it lasts. */
   wake: Wake | undefined;
 }

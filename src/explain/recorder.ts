@@ -18,6 +18,7 @@ import {
   type Packet,
   State,
   ThreadHistory,
+  type Touched,
   type Wait,
   type Wake,
 } from "./history.js";
@@ -54,12 +55,18 @@ export interface Crash {
 const CORE_SIGNALS = new Set([3, 4, 5, 6, 7, 8, 11, 24, 25, 31]);
 /** Without interrupt events, a completion that is this close before a wake-up caused it. */
 const AT_ONCE_NS = 50_000;
-const PATHS = 16;
+/** Devices take more than they have written: what they were given in this time before a wait may delay it. */
+export const BACKLOG_NS = 1e9;
+const MOST_REQUESTS = 4096;
 /** Histories beyond this many states are cut back to what open windows need. */
 const MOST_STATES = 2 ** 20;
 const GONE = 0x30;
 const PATH_CALLS =
   /^(open|openat|openat2|creat|access|faccessat2?|stat|lstat|newstat|newlstat|newfstatat|execve|execveat|statx|readlink)$/;
+
+/** Directories in which programs keep what others have written for them. */
+const PLUGIN =
+  /\/(plugins?|extensions?|addons?|modules|vendor|node_modules|site-packages|dist-packages|gems)\//;
 
 interface Completion {
   ns: number;
@@ -70,7 +77,7 @@ export class Recorder {
   readonly dirty = new DirtyPages();
   readonly holes: Hole[] = [];
   readonly crashes: Crash[] = [];
-  /** Requests finished in the window, by completion. */
+  /** Requests finished in the window, and some before it, by completion. */
   readonly requests: DiskRequest[] = [];
   /** Packets that arrived in the window. */
   readonly packets: Packet[] = [];
@@ -85,7 +92,7 @@ export class Recorder {
   readonly #reclaiming = new Set<Thread>();
   /** Call objects of threads that waited in their current call. */
   readonly #calls = new Map<Thread, Call>();
-  readonly #paths = new Map<Thread, string[]>();
+  readonly #touched = new Map<Thread, Touched>();
   #states = 0;
   #sinceNs = Number.NaN;
 
@@ -106,17 +113,17 @@ export class Recorder {
     return this.#threads[thread.id];
   }
 
+  /** The file (not of the system) that a thread touched last; "" none. */
+  fileOf(thread: Thread): string {
+    return this.#touched.get(thread)?.file ?? "";
+  }
+
   cpu(id: number): CpuHistory | undefined {
     return this.#cpus[id];
   }
 
   get cpus(): readonly CpuHistory[] {
     return this.#cpus;
-  }
-
-  /** Files that a thread touched last, the latest first. */
-  pathsOf(thread: Thread): readonly string[] {
-    return this.#paths.get(thread) ?? [];
   }
 
   /** Begins to record, if it does not yet. */
@@ -137,7 +144,6 @@ export class Recorder {
     this.recording = false;
     this.#threads.length = 0;
     this.#cpus.length = 0;
-    this.requests.length = 0;
     this.packets.length = 0;
     this.#calls.clear();
     this.#states = 0;
@@ -152,11 +158,16 @@ export class Recorder {
       this.#states += history?.length ?? 0;
     }
     for (const cpu of this.#cpus) cpu?.dropBefore(ns);
-    const keep = this.requests.findIndex(({ completeNs }) => completeNs >= ns);
-    this.requests.splice(0, keep < 0 ? this.requests.length : keep);
+    this.#forgetRequests(ns);
     const later = this.packets.findIndex((packet) => packet.ns >= ns);
     this.packets.splice(0, later < 0 ? this.packets.length : later);
     this.#sinceNs = ns;
+  }
+
+  /** Requests that ended shortly before a window are kept: a device may still be busy with what it took. */
+  #forgetRequests(ns: number): void {
+    const keep = this.requests.findIndex(({ completeNs }) => completeNs >= ns - BACKLOG_NS);
+    this.requests.splice(0, keep < 0 ? this.requests.length : keep);
   }
 
   #of(thread: Thread): ThreadHistory {
@@ -213,13 +224,14 @@ export class Recorder {
   }
 
   #block(thread: Thread, ns: number): void {
+    const touched = this.#touched.get(thread);
     this.#push(thread, State.blocked, 0, ns, {
       thread,
       beginNs: ns,
       taskState: thread.blockedState,
       call: this.#call(thread),
       reclaim: this.#reclaiming.has(thread),
-      lastOpened: sourceFile(this.pathsOf(thread)),
+      touched: touched === undefined ? undefined : { ...touched },
       wake: undefined,
     });
   }
@@ -318,7 +330,7 @@ export class Recorder {
       if (this.recording) this.#push(child, State.gone, 0, ns);
     });
     on.exit.push((thread, ns) => {
-      this.#paths.delete(thread);
+      this.#touched.delete(thread);
       this.#reclaiming.delete(thread);
       for (const crash of this.crashes) {
         if (crash.thread.process === thread.process && Number.isNaN(crash.endNs)) crash.endNs = ns;
@@ -380,7 +392,8 @@ export class Recorder {
       ownerBy,
     };
     if (cpu !== undefined) this.#completed[cpu.id] = { ns, request: done };
-    if (this.recording) this.requests.push(done);
+    this.requests.push(done);
+    if (!this.recording && this.requests.length > 2 * MOST_REQUESTS) this.#forgetRequests(ns);
   }
 
   #subscribe(source: EventSource): void {
@@ -430,14 +443,13 @@ export class Recorder {
       handle: (r) => {
         const thread = hosts[r.host]!.cpus[r.cpu]?.current;
         if (thread === undefined || !r.path.startsWith("/")) return;
-        const paths = this.#paths.get(thread);
-        if (paths === undefined) this.#paths.set(thread, [r.path]);
-        else if (paths[0] !== r.path) {
-          const at = paths.indexOf(r.path);
-          if (at >= 0) paths.splice(at, 1);
-          paths.unshift(r.path);
-          if (paths.length > PATHS) paths.pop();
-        }
+        let touched = this.#touched.get(thread);
+        if (touched === undefined)
+          this.#touched.set(thread, (touched = { plugin: "", program: "", file: "" }));
+        if (PROGRAM_TEXT.test(r.path)) {
+          if (PLUGIN.test(r.path)) touched.plugin = r.path;
+          touched.program = r.path;
+        } else if (!SYSTEM_PATH.test(r.path)) touched.file = r.path;
       },
     });
   }
@@ -452,8 +464,3 @@ function contextBegin(cpu: Cpu, ns: number): number {
 const SYSTEM_PATH =
   /^\/(etc|lib|lib64|usr\/lib|usr\/share\/(zoneinfo|locale)|proc|sys|dev|run|bin|sbin)(\/|$)/;
 const PROGRAM_TEXT = /\.(php|py|rb|js|mjs|cjs|ts|pl|pm|lua|sh|tcl|jar|class|jsp|erb|cfg|conf|sql)$/;
-
-/** Of the files that a program touched last, the one that tells most of what it was doing. */
-export function sourceFile(paths: readonly string[]): string {
-  return paths.find((path) => PROGRAM_TEXT.test(path)) ?? paths.find((path) => !SYSTEM_PATH.test(path)) ?? "";
-}

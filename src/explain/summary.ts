@@ -1,14 +1,15 @@
 /** One instance of a period explained: its parts, and who had what it waited for. Made while histories are at hand. */
+
+import type { Thread } from "../kernel/state.js";
 import { breakdownOf, type Part, plainName, type Resource } from "./breakdown.js";
 import { attributedShare, type Certainty, certaintyOf } from "./certainty.js";
 import { cpuUseDuring, cpuUseIn, diskUseDuring } from "./competitors.js";
 import { criticalPath, type Slice, type SliceKind } from "./critical-path.js";
-import { Describer, type SliceInfo } from "./describe.js";
+import type { Describer, SliceInfo } from "./describe.js";
 import type { OwnerBy } from "./history.js";
 import { isKernelThread, leaderOf, type Who } from "./lineage.js";
 import type { Recorder } from "./recorder.js";
 import type { Range } from "./run.js";
-import type { Thread } from "../kernel/state.js";
 
 /** A process (or several of one name) that had what was waited for. */
 export interface Culprit {
@@ -20,6 +21,10 @@ export interface Culprit {
   ns: number;
   bytes: number;
   pages: number;
+  /** Packets sent to this machine. */
+  packets: number;
+  /** The file (not of the system) that it touched last; "" none. */
+  readonly file: string;
   /** For disks: how it is known; through which worker. */
   readonly ownerBy: OwnerBy | null;
   readonly through: string;
@@ -52,8 +57,12 @@ export interface PartInfo {
   bytes: number;
   /** The longest waits were ready to last this long, and did. */
   timeouts: number[];
-  /** Files that the code had touched last before the longest wait. */
-  lastOpened: string;
+  /** Files that the code had touched last before the longest wait: of a plug-in, program text, another. */
+  lastTouched: string[];
+  /** Files that were waited for, by time. */
+  files: string[];
+  /** Of interrupts: packets that arrived on the machine meanwhile. */
+  packets: number;
   /** The thread that held a lock, or served. */
   readonly holder: Who | null;
 }
@@ -74,7 +83,17 @@ export interface InstanceSummary {
   /** Moments of event records that decide, by resource; `ns` since the source's origin. */
   readonly moments: readonly { readonly ns: number; readonly resource: Resource; readonly name: string }[];
   /** CPU time of the machine in its time: of its users, and idle. */
-  readonly machine: { readonly users: readonly Culprit[]; readonly idleShare: number };
+  readonly machine: Machine;
+}
+
+export interface Machine {
+  readonly users: readonly Culprit[];
+  /** 0 … 1. */
+  readonly idleShare: number;
+  /** CPU time of the kernel's thread that frees memory: it runs when memory is short. */
+  readonly kswapdNs: number;
+  /** Who took pages meanwhile, where that is recorded. */
+  readonly allocators: readonly Culprit[];
 }
 
 const MOST_DETAILS = 8;
@@ -89,9 +108,8 @@ export function summarise(
   number: number,
   pagesBefore: readonly number[],
 ): InstanceSummary {
-  const { model } = recorder;
   const slices = criticalPath(recorder, thread, range.beginNs, range.endNs);
-  const breakdown = breakdownOf(model, slices);
+  const breakdown = breakdownOf(recorder, slices);
   const parts = [...breakdown.parts.values()].sort((a, b) => b.ns - a.ns);
   const durationNs = range.endNs - range.beginNs;
   const longest = [...slices].sort((a, b) => lengthOf(b) - lengthOf(a)).slice(0, MOST_SLICES);
@@ -120,6 +138,10 @@ export function summarise(
         machine.users.map(({ thread: user, ns }) => ({ thread: user, ns })),
       ),
       idleShare: machine.totalNs > 0 ? machine.idleNs / machine.totalNs : Number.NaN,
+      kswapdNs: machine.users
+        .filter(({ thread: user }) => user.name.startsWith("kswapd"))
+        .reduce((sum, { ns }) => sum + ns, 0),
+      allocators: allocators(recorder, describer, thread, pagesBefore),
     },
   };
 }
@@ -128,7 +150,14 @@ function lengthOf(slice: Slice): number {
   return slice.endNs - slice.beginNs;
 }
 
-function partInfo(recorder: Recorder, describer: Describer, part: Part, thread: Thread, range: Range, pagesBefore: readonly number[]): PartInfo {
+function partInfo(
+  recorder: Recorder,
+  describer: Describer,
+  part: Part,
+  thread: Thread,
+  range: Range,
+  pagesBefore: readonly number[],
+): PartInfo {
   const { resource, name, ns, slices } = part;
   const details = [...part.details.values()].sort((a, b) => b.ns - a.ns).slice(0, MOST_DETAILS);
   const longest = slices.reduce((a, b) => (lengthOf(b) > lengthOf(a) ? b : a));
@@ -143,17 +172,27 @@ function partInfo(recorder: Recorder, describer: Describer, part: Part, thread: 
     serviceNs: 0,
     bytes: 0,
     timeouts: [],
-    lastOpened: longest.wait?.lastOpened ?? "",
+    lastTouched: [...new Set(Object.values(longest.wait?.touched ?? {}))].filter((path) => path !== ""),
+    files: [],
+    packets: 0,
     holder: holderOf(describer, longest),
   };
   switch (resource) {
-    case "cpu-wait": {
+    case "cpu-wait":
+    case "cpu-limit": {
       const use = cpuUseDuring(recorder, slices);
       info.idleNs = use.idleNs;
       info.culprits = culpritsOf(recorder, describer, use.users);
       break;
     }
+    case "interrupts": {
+      const senders = packetSenders(recorder, range);
+      info.packets = senders.packets;
+      info.culprits = culpritsOf(recorder, describer, senders.uses);
+      break;
+    }
     case "disk": {
+      info.files = filesOf(slices);
       const use = diskUseDuring(recorder, slices);
       info.queueNs = use.queueNs;
       info.serviceNs = use.serviceNs;
@@ -194,13 +233,54 @@ function holderOf(describer: Describer, { chain }: Slice): Who | null {
   return other === undefined ? null : describer.who(leaderOf(other.by));
 }
 
+/** Names of files that slices wait for, the longest waits first. */
+function filesOf(slices: readonly Slice[]): string[] {
+  const byName = new Map<string, number>();
+  for (const slice of slices) {
+    const name = slice.wait?.call?.file?.kind === "file" ? slice.wait.call.file.name : "";
+    if (name !== "") byName.set(name, (byName.get(name) ?? 0) + lengthOf(slice));
+  }
+  return [...byName]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3)
+    .map(([name]) => name);
+}
+
+/** Who of this machine sent the packets that arrived in a range. */
+function packetSenders(recorder: Recorder, range: Range): { packets: number; uses: Use[] } {
+  const bySender = new Map<Thread, number>();
+  let packets = 0;
+  for (const { ns, sender } of recorder.packets) {
+    if (ns < range.beginNs || ns > range.endNs) continue;
+    packets++;
+    if (sender !== undefined) bySender.set(leaderOf(sender), (bySender.get(leaderOf(sender)) ?? 0) + 1);
+  }
+  return { packets, uses: [...bySender].map(([thread, count]) => ({ thread, ns: 0, packets: count })) };
+}
+
 interface Use {
   readonly thread: Thread | undefined;
   readonly ns: number;
   readonly bytes?: number;
   readonly pages?: number;
+  readonly packets?: number;
   readonly ownerBy?: OwnerBy;
   readonly through?: string;
+}
+
+/** What culprits of one cause are measured by: the first of these that any of them has. */
+export function measureOf(culprits: readonly Culprit[]): (culprit: Culprit) => number {
+  for (const key of ["bytes", "pages", "packets"] as const) {
+    if (culprits.some((culprit) => culprit[key] > 0)) return (culprit) => culprit[key];
+  }
+  return ({ ns }) => ns;
+}
+
+/** The worst first. Of a disk's users the kernel's journal comes last: it writes for others. */
+export function sortCulprits(culprits: readonly Culprit[]): Culprit[] {
+  const measure = measureOf(culprits);
+  const rank = ({ who }: Culprit) => (/^(jbd2|xfsaild|btrfs-transacti)/.test(who.process) ? 1 : 0);
+  return [...culprits].sort((a, b) => rank(a) - rank(b) || measure(b) - measure(a));
 }
 
 /** Processes of one name together. */
@@ -222,6 +302,7 @@ function culpritsOf(
       known.ns += use.ns;
       known.bytes += use.bytes ?? 0;
       known.pages += use.pages ?? 0;
+      known.packets += use.packets ?? 0;
       continue;
     }
     const crash = recorder.crashes.find((one) => one.thread.process === thread.process);
@@ -231,13 +312,14 @@ function culpritsOf(
       ns: use.ns,
       bytes: use.bytes ?? 0,
       pages: use.pages ?? 0,
+      packets: use.packets ?? 0,
+      file: recorder.fileOf(thread),
       ownerBy: use.ownerBy ?? null,
       through: use.through ?? "",
       crash: crash === undefined ? null : { signal: crash.signal, epochNs: describer.epoch(crash.ns) },
     });
   }
-  const measure = ({ bytes, pages, ns }: Culprit) => bytes || pages || ns;
-  return [...byName.values()].sort((a, b) => measure(b) - measure(a)).slice(0, MOST_CULPRITS);
+  return sortCulprits([...byName.values()]).slice(0, MOST_CULPRITS);
 }
 
 function crashedIn(recorder: Recorder, { beginNs, endNs }: Range): Thread | undefined {
@@ -256,7 +338,8 @@ function allocators(
     const pages = sum - (before[id] ?? 0);
     if (pages === 0) return;
     const thread = recorder.model.threads[id]!;
-    if (thread.tid !== 0 && thread.process !== self.process) uses.push({ thread: leaderOf(thread), ns: 0, pages });
+    if (thread.tid !== 0 && thread.process !== self.process)
+      uses.push({ thread: leaderOf(thread), ns: 0, pages });
   });
   return culpritsOf(recorder, describer, uses);
 }

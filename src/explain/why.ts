@@ -5,17 +5,18 @@
  * Two readings: the first finds the instances, the second records histories around the outliers and a sample of
  * the others only.
  */
+
+import type { WaterfallLine } from "../analyses/waterfall.js";
+import type { Thread } from "../kernel/state.js";
 import type { PeriodSet } from "../periods/define.js";
 import type { EventSource } from "../sources/source.js";
 import type { Resource } from "./breakdown.js";
+import type { Certainty } from "./certainty.js";
 import { Describer } from "./describe.js";
 import { type Evidence, evidenceAt } from "./evidence.js";
 import { capturesOf, collectInstances, lengthOf, type Occurrence, waterfallLinesOf } from "./instances.js";
-import type { WaterfallLine } from "../analyses/waterfall.js";
 import { explainRanges } from "./run.js";
-import { type Culprit, type InstanceSummary, type PartInfo, summarise } from "./summary.js";
-import type { Thread } from "../kernel/state.js";
-import type { Certainty } from "./certainty.js";
+import { type Culprit, type InstanceSummary, type PartInfo, sortCulprits, summarise } from "./summary.js";
 
 export interface WhyOptions {
   /** Instances longer than this are slow, ns. */
@@ -28,7 +29,7 @@ export interface WhyOptions {
 }
 
 /** What an instance had too much of. */
-export type CauseKind = Exclude<Resource, "cpu-wait"> | "cpu-contention" | "cpu-limit";
+export type CauseKind = Exclude<Resource, "cpu-wait"> | "cpu-contention";
 
 export interface Cause {
   readonly kind: CauseKind;
@@ -71,6 +72,8 @@ export interface Usual {
   readonly certainty: Certainty;
   readonly attributed: number;
   readonly idleShare: number;
+  /** CPU time of the kernel's thread that frees memory, for each ns of theirs. */
+  readonly kswapdShare: number;
   readonly machine: readonly Culprit[];
 }
 
@@ -117,7 +120,15 @@ const LEAST = 5;
 const LEAST_SHARE = 0.1;
 /** Waiting for the same thing for this share of their time is trouble for usual instances, too. */
 const TROUBLE_SHARE = 0.35;
-const TROUBLES = new Set<Resource>(["cpu-wait", "disk", "memory", "network", "lock", "interrupts"]);
+const TROUBLES = new Set<Resource>([
+  "cpu-wait",
+  "cpu-limit",
+  "disk",
+  "memory",
+  "network",
+  "lock",
+  "interrupts",
+]);
 
 interface Job extends Occurrence {
   readonly slow: boolean;
@@ -197,7 +208,10 @@ function plan(path: string, list: readonly Occurrence[], options: WhyOptions): P
   };
 }
 
-/** Tukey's far fence, and twice the median: what is beyond both is worth a look. */
+/**
+ * Six standard deviations above the median, and half as long again: worth a look. The deviation is estimated from
+ * the median distance to the median (times 1.4826), which slow instances cannot spoil unless half of them are slow.
+ */
 function limitOf(sorted: readonly number[], options: WhyOptions): [number, PeriodWhy["limitBy"]] {
   if (options.thresholdNs !== undefined) return [options.thresholdNs, "threshold"];
   const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
@@ -208,8 +222,10 @@ function limitOf(sorted: readonly number[], options: WhyOptions): [number, Perio
     return [value - 1, "percentile"];
   }
   if (sorted.length < LEAST) return [Number.NaN, "spread"];
-  const [q1, q2, q3] = [at(0.25), at(0.5), at(0.75)];
-  return [Math.max(q3 + 3 * (q3 - q1), 2 * q2), "spread"];
+  const median = at(0.5);
+  const distances = sorted.map((ns) => Math.abs(ns - median)).sort((a, b) => a - b);
+  const deviation = 1.4826 * distances[Math.floor(distances.length / 2)]!;
+  return [Math.max(median + 6 * deviation, 1.5 * median), "spread"];
 }
 
 function explain(one: Plan, open: () => EventSource): PeriodWhy {
@@ -266,6 +282,7 @@ function usualOf(summaries: readonly InstanceSummary[]): Usual {
     certainty: leastCertain(summaries),
     attributed: Math.min(...summaries.map(({ attributed }) => attributed)),
     idleShare: mean(machines.map(({ idleShare }) => idleShare)),
+    kswapdShare: mean(summaries.map(({ machine, durationNs }) => machine.kswapdNs / durationNs)),
     machine: mergeCulprits(machines.map(({ users }) => users)),
   };
 }
@@ -306,6 +323,7 @@ function mergeParts(summaries: readonly InstanceSummary[]): PartInfo[] {
         queueNs: sum((part) => part.queueNs) / n,
         serviceNs: sum((part) => part.serviceNs) / n,
         bytes: sum((part) => part.bytes) / n,
+        packets: sum((part) => part.packets) / n,
       };
     })
     .sort((a, b) => b.ns - a.ns);
@@ -322,21 +340,16 @@ function mergeCulprits(lists: readonly (readonly Culprit[])[]): Culprit[] {
         known.ns += culprit.ns;
         known.bytes += culprit.bytes;
         known.pages += culprit.pages;
+        known.packets += culprit.packets;
         known.processes = Math.max(known.processes, culprit.processes);
       }
     }
   }
-  const measure = ({ bytes, pages, ns }: Culprit) => bytes || pages || ns;
-  return [...byName.values()].sort((a, b) => measure(b) - measure(a));
+  return sortCulprits([...byName.values()]);
 }
 
 function causeOf(part: PartInfo, ns: number, usualNs: number, share: number): Cause {
-  const kind: CauseKind =
-    part.resource === "cpu-wait"
-      ? part.idleNs > part.ns / 2
-        ? "cpu-limit"
-        : "cpu-contention"
-      : part.resource;
+  const kind: CauseKind = part.resource === "cpu-wait" ? "cpu-contention" : part.resource;
   return { kind, name: part.name, ns, usualNs, share, part, culprits: part.culprits };
 }
 
@@ -344,7 +357,8 @@ function groupsOf(slow: readonly Job[], usual: Usual | undefined, open: () => Ev
   const groups = new Map<string, Job[]>();
   for (const job of slow) {
     const [cause] = causesOf([job.summary!], usual);
-    const key = cause === undefined ? "" : `${cause.kind} ${cause.name} ${cause.culprits[0]?.who.process ?? ""}`;
+    const who = cause === undefined || cause.kind === "cpu-limit" ? "" : cause.culprits[0]?.who.process;
+    const key = cause === undefined ? "" : `${cause.kind} ${cause.name} ${who ?? ""}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [job]);
     else group.push(job);
@@ -370,7 +384,13 @@ function groupsOf(slow: readonly Job[], usual: Usual | undefined, open: () => Ev
         meanNs: mean(summaries.map(({ durationNs }) => durationNs)),
         certainty: leastCertain(summaries),
         attributed: Math.min(...summaries.map(({ attributed }) => attributed)),
-        evidence: i < 3 && worst !== undefined ? evidenceAt(open, wanted.map(({ ns }) => ns)) : [],
+        evidence:
+          i < 3 && worst !== undefined
+            ? evidenceAt(
+                open,
+                wanted.map(({ ns }) => ns),
+              )
+            : [],
       };
     });
 }
@@ -384,13 +404,28 @@ function causesOf(summaries: readonly InstanceSummary[], usual: Usual | undefine
   const parts = mergeParts(summaries);
   const usualNs = new Map(usual?.parts.map((part) => [keyOf(part), part.ns]));
   const extra = mean(summaries.map(({ durationNs }) => durationNs)) - (usual?.meanNs ?? 0);
+  const short = memoryWasShort(summaries, usual);
   return parts
     .map((part) => {
       const before = usualNs.get(keyOf(part)) ?? 0;
-      return causeOf(part, part.ns, before, extra > 0 ? (part.ns - before) / extra : 0);
+      const cause = causeOf(part, part.ns, before, extra > 0 ? (part.ns - before) / extra : 0);
+      // Faults that must free a page first are time in user space, to a trace without their events.
+      if (!short || part.resource !== "computing" || part.name !== "") return cause;
+      return {
+        ...cause,
+        kind: "memory" as const,
+        culprits: mergeCulprits(summaries.map(({ machine }) => machine.allocators)),
+      };
     })
     .sort((a, b) => b.share - a.share)
     .filter(({ share }, i) => share >= LEAST_SHARE || i === 0);
+}
+
+/** The kernel's thread that frees memory was at work, and usually is not. */
+function memoryWasShort(summaries: readonly InstanceSummary[], usual: Usual | undefined): boolean {
+  const busy = (all: readonly InstanceSummary[]) =>
+    mean(all.map(({ machine, durationNs }) => machine.kswapdNs / durationNs));
+  return busy(summaries) > 0.1 && !((usual?.kswapdShare ?? 0) > 0.05);
 }
 
 function leastCertain(summaries: readonly InstanceSummary[]): Certainty {

@@ -1,7 +1,7 @@
 /** Explanations as a person on call reads them: one paragraph per cause, then what it rests on. */
 import { formatCount, formatDuration, formatPercent, formatSize } from "../base/format.js";
 import type { Who } from "../explain/lineage.js";
-import type { Culprit, DetailInfo, PartInfo } from "../explain/summary.js";
+import { type Culprit, type DetailInfo, measureOf, type PartInfo } from "../explain/summary.js";
 import type { Cause, CauseGroup, PeriodWhy, Usual } from "../explain/why.js";
 import { fieldsText } from "./event-text.js";
 import { fit, pad, paint, printable, type TextOptions, textWidth, wrap } from "./text.js";
@@ -33,7 +33,8 @@ const SIGNALS: Readonly<Record<number, string>> = {
 function whoText({ who, processes }: Pick<Culprit, "who" | "processes">): string {
   const name = printable(who.process || who.name || "?");
   const facts = [processes > 1 ? `${processes} processes` : `pid ${who.pid >= 0 ? who.pid : who.tid}`];
-  if (who.executable !== "" && !who.executable.endsWith(`/${who.process}`)) facts.push(printable(who.executable));
+  if (who.executable !== "" && !who.executable.endsWith(`/${who.process}`))
+    facts.push(printable(who.executable));
   return `${name} (${facts.join(", ")})`;
 }
 
@@ -58,10 +59,12 @@ export function resourceText({ resource, name }: Pick<PartInfo, "resource" | "na
   switch (resource) {
     case "cpu-wait":
       return "waiting for a CPU";
+    case "cpu-limit":
+      return "not let run, though a CPU was idle";
     case "computing":
       return name === "" ? "computing, itself" : `work of the kernel (${name})`;
     case "interrupts":
-      return "interrupts on its CPU";
+      return "interrupts";
     case "disk":
       return `waiting for the disk ${name}`.trim();
     case "memory":
@@ -134,12 +137,15 @@ export function causeTitle({ kind, name, culprits, part }: Cause): string {
     case "computing":
       return name === "" ? "it computed more itself" : `the kernel worked for it (${name})`;
     case "interrupts": {
-      const [top] = part.details;
-      return `interrupts took its CPU${top === undefined ? "" : ` (${top.what || top.kind})`}`;
+      const top = part.details.find(({ kind }) => kind !== "runnable");
+      const what = top === undefined ? "" : ` (${top.what || "timers"})`;
+      return `interrupts took its CPU${what}${who === "" || culprits[0]!.packets * 2 < part.packets ? "" : `: packets of ${who}`}`;
     }
     case "disk": {
       const disk = `the disk ${name}`.trim();
       if (first === undefined) return `it waited for ${disk}`;
+      if (part.details.some(({ process }) => process === first.who.process))
+        return `${disk} was slow for its own requests`;
       if (first.crash !== null) return `${disk} was busy with the core dump of ${who}`;
       return `${disk} was busy with data of ${who}`;
     }
@@ -161,7 +167,9 @@ export function causeTitle({ kind, name, culprits, part }: Cause): string {
   }
 }
 
-function shares(culprits: readonly Culprit[], measure: (culprit: Culprit) => number): string[] {
+/** `xz (4 processes) 88 %`, the large ones. */
+function shares(culprits: readonly Culprit[]): string[] {
+  const measure = measureOf(culprits);
   const whole = culprits.reduce((sum, culprit) => sum + measure(culprit), 0);
   return culprits
     .filter((culprit, i) => measure(culprit) > 0 && (i === 0 || measure(culprit) > 0.1 * whole))
@@ -169,115 +177,171 @@ function shares(culprits: readonly Culprit[], measure: (culprit: Culprit) => num
     .map((culprit) => `${whoText(culprit)} ${Math.round((measure(culprit) * 100) / whole)} %`);
 }
 
-/** Sentences about one cause. */
-export function causeSentences(cause: Cause, options: Pick<WhyTextOptions, "clock">): string[] {
+/** Sentences about one cause of one instance (`it`) or more (`they`). */
+export function causeSentences(
+  cause: Cause,
+  { clock, one }: Pick<WhyTextOptions, "clock"> & { readonly one: boolean },
+): string[] {
   const { kind, name, ns, usualNs, share, part, culprits } = cause;
-  const { clock } = options;
-  const first = culprits[0];
-  const usually = usualNs > 0 ? `, usually ${formatDuration(usualNs)}` : ", usually not at all";
-  const of = Number.isFinite(share) && share > 0 ? `, ${Math.min(100, Math.round(share * 100))} % of what was too much` : "";
-  const measured = `${formatDuration(ns)}${usually}${of}`;
-  const [top] = part.details;
-  const out: string[] = [];
-  const family = first === undefined ? "" : lineage(first.who);
+  const [It, it, was, its] = one ? ["It", "it", "was", "its"] : ["They", "they", "were", "their"];
+  const measured = measureText(ns, usualNs, share, one);
+  const [first] = culprits;
+  const ancestors = first === undefined ? "" : lineage(first.who);
+  const origin = ancestors === "" ? "" : ` ${printable(first!.who.process)} was ${ancestors}.`;
   switch (kind) {
     case "cpu-contention":
-      out.push(`It was ready to run, but had to wait for a CPU (${measured}).`);
-      if (first !== undefined) {
-        out.push(
-          `On these CPUs ran meanwhile: ${list(shares(culprits, (culprit) => culprit.ns))}.` +
-            (family === "" ? "" : ` ${printable(first.who.process)} was ${family}.`),
-        );
-      }
-      break;
+      return [
+        `${It} ${was} ready to run, but had to wait for a CPU (${measured}).`,
+        ...(first === undefined
+          ? []
+          : [`On these CPUs ran meanwhile: ${list(shares(culprits))}.${origin}${fileText(first)}`]),
+      ];
     case "cpu-limit":
-      out.push(
-        `It was ready to run and was not let (${measured}): for ${formatDuration(part.idleNs)} of that the CPU was idle. ` +
-          "That is how a CPU limit of its cgroup looks (cpu.max, CPUQuota=, a container's CPU limit): once its share of a period is used up, it must wait for the next.",
-      );
-      break;
+      return [
+        `${It} ${was} ready to run and ${was} not let (${measured}): for ${formatDuration(part.idleNs)} of that the CPU was idle.`,
+        `That is how a CPU limit of ${its} cgroup looks (cpu.max, CPUQuota=, the limit of a container): once the share of a period is used up, everything in the cgroup waits for the next period.`,
+      ];
     case "computing":
-      out.push(
-        `It worked longer itself (${measured}), without waiting: it ${doings(part.details, part.ns)}.` +
-          " What it did in user space a kernel trace cannot show: a profiler (perf) can.",
-      );
-      break;
+      return [
+        `${It} worked longer ${one ? "itself" : "themselves"} (${measured}), without waiting: ${it} ${doings(part.details, part.ns)}.`,
+        "What is done in user space a kernel trace cannot show; a profiler (perf) can.",
+      ];
     case "interrupts":
-      out.push(
-        `Interrupts took the CPU from it (${measured}): ${list(
-          part.details.slice(0, 3).map((d) => `${d.what || "timers"} ${formatDuration(d.ns)} (${formatCount(d.count)} times)`),
-        )}.`,
+      return interruptSentences(
+        cause,
+        `Interrupts took the CPU from ${one ? "it" : "them"} (${measured})`,
+        origin,
       );
-      break;
-    case "disk": {
-      const waiters = [...new Set(part.details.map(({ process }) => process))].slice(0, 2);
-      const calls = [...new Set(part.details.map(({ what }) => what.split(" ")[0]!).filter((w) => w !== "" && w !== name))];
-      out.push(
-        `${list(waiters)} waited for the disk ${name} (${measured})${calls.length > 0 ? `, in ${list(calls.slice(0, 3))}` : ""}.`,
-      );
-      if (first !== undefined && part.bytes > 0) {
-        const through = first.ownerBy === "submitter" || first.through === "" ? "" : `, written by ${first.through} on its behalf`;
-        out.push(
-          `In that time the disk handled ${formatSize(part.bytes)} per instance, of which ${list(shares(culprits, ({ bytes }) => bytes))}${through}.` +
-            (family === "" ? "" : ` ${printable(first.who.process)} was ${family}.`),
-        );
-        const crash = crashText(first, clock);
-        if (crash !== "") out.push(`${printable(first.who.process)} ${crash}.`);
-        if (first.ownerBy === "dirtied") {
-          out.push("Whose data the kernel's workers write is concluded from the pages that threads made dirty: likely, not certain.");
-        } else if (first.ownerBy === "unknown") {
-          out.push("Whose data the kernel's workers wrote is not recorded: a suspicion.");
-        }
-      }
-      if (part.serviceNs > 0) {
-        const queue = part.queueNs > 0 ? `${formatDuration(part.queueNs)} in the queue and ` : "";
-        out.push(`The requests that it waited for were ${queue}${formatDuration(part.serviceNs)} with the device.`);
-      }
-      break;
-    }
+    case "disk":
+      return diskSentences(cause, measured, origin, clock);
     case "memory":
-      out.push(`It had to free memory before it got any (${measured}).`);
-      if (first !== undefined) {
-        out.push(
-          `Most pages were taken meanwhile by ${list(shares(culprits, ({ pages }) => pages))}.` +
-            (family === "" ? "" : ` ${printable(first.who.process)} was ${family}.`),
-        );
-      }
-      break;
-    case "network": {
-      const port = /:(\d+)$/.exec(name)?.[1];
-      const service = port === "53" ? "a DNS answer" : "an answer";
-      const call = top?.what.split(" ")[0] ?? "";
-      if (part.timeouts.length > 0) {
-        out.push(
-          `It waited for ${service} of ${name || "a peer"} that never came (${measured}): ${call} ran into its time limit of ${list(
-            [...new Set(part.timeouts.map((timeout) => formatDuration(timeout)))].slice(0, 3),
-          )}.`,
-        );
-      } else out.push(`It waited for ${service} of ${name || "a peer"} (${measured}), in ${call}.`);
-      if (part.lastOpened !== "") out.push(`The code had last opened ${printable(part.lastOpened)}.`);
-      break;
+      return [
+        part.resource === "computing"
+          ? `Memory was short: the kernel's kswapd was freeing it all the time, and ${it} worked longer (${measured}), which is how page faults look that must wait for a free page: ${it} ${doings(part.details, part.ns)}.`
+          : `${It} had to free memory before ${it} got any (${measured}): ${it} ${doings(part.details, part.ns)}.`,
+        ...(first === undefined
+          ? []
+          : [`Most pages were taken meanwhile by ${list(shares(culprits))}.${origin}`]),
+      ];
+    case "network":
+      return networkSentences(cause, It, measured);
+    case "lock": {
+      const { holder } = part;
+      const whose = holder === null ? "" : ` (tid ${holder.tid} of ${printable(holder.process)})`;
+      if (name === "") return [`${It} waited for a lock (${measured}).`];
+      return [
+        `${It} waited for a lock (futex) that the thread ${printable(name)}${whose} held (${measured}).`,
+        `Holding it, ${printable(name)} ${doings(part.details, part.ns)}.`,
+      ];
     }
-    case "lock":
-      out.push(
-        `It waited for a lock${name === "" ? "" : ` that the thread ${printable(name)}${part.holder === null ? "" : ` (tid ${part.holder.tid} of ${printable(part.holder.process)})`} held`} (${measured}).`,
-      );
-      if (name !== "") out.push(`Holding it, ${printable(name)} ${doings(part.details, part.ns)}.`);
-      break;
     case "child":
     case "process": {
-      const holder = part.holder;
-      const who = holder === null ? name : whoText({ who: holder, processes: 1 });
-      out.push(
-        `It waited for ${kind === "child" ? "its child" : "an answer of"} ${who} (${measured}), which ${doings(part.details, part.ns)}.`,
-      );
-      break;
+      const { holder } = part;
+      const who = holder === null ? printable(name) : whoText({ who: holder, processes: 1 });
+      const what = kind === "child" ? `${its} child` : "an answer of";
+      return [`${It} waited for ${what} ${who} (${measured}), which ${doings(part.details, part.ns)}.`];
     }
     case "sleep":
-      out.push(`It slept because it asked for that (${measured}), in ${top?.what ?? "a system call"}.`);
-      break;
+      return [
+        `${It} slept because ${it} asked for that (${measured}), in ${part.details[0]?.what ?? "a system call"}.`,
+      ];
     default:
-      out.push(`Of this time the trace does not tell what it was for (${measured}).`);
+      return [`Of this time the trace does not tell what it was for (${measured}).`];
+  }
+}
+
+/** `1.59 s on average, usually 62.5 ms, 76 % of what was too much`. */
+function measureText(ns: number, usualNs: number, share: number, one: boolean): string {
+  const usually = Number.isNaN(usualNs)
+    ? ""
+    : usualNs > 0
+      ? `, usually ${formatDuration(usualNs)}`
+      : ", usually not at all";
+  const of = share > 0 ? `, ${Math.min(100, Math.round(share * 100))} % of what was too much` : "";
+  return `${formatDuration(ns)}${one ? "" : " on average"}${usually}${of}`;
+}
+
+function fileText({ who, file }: Culprit): string {
+  return file === ""
+    ? ""
+    : ` The file that ${printable(who.process)} had touched last is ${printable(file)}.`;
+}
+
+function interruptSentences({ part, culprits }: Cause, measured: string, origin: string): string[] {
+  const byWhat = new Map<string, { ns: number; count: number }>();
+  for (const { kind, what, ns, count } of part.details) {
+    const name = kind === "runnable" ? "softirqs in ksoftirqd" : what || "timers";
+    const sum = byWhat.get(name) ?? { ns: 0, count: 0 };
+    byWhat.set(name, { ns: sum.ns + ns, count: sum.count + count });
+  }
+  const rows = [...byWhat].sort((a, b) => b[1].ns - a[1].ns).slice(0, 3);
+  const out = [
+    `${measured}: ${list(rows.map(([name, { ns, count }]) => `${name} ${formatDuration(ns)} (${formatCount(count)} times)`))}.`,
+  ];
+  if (part.packets >= 1) {
+    const from = culprits.length === 0 ? "" : `, sent on this machine by ${list(shares(culprits))}`;
+    out.push(`${formatCount(part.packets)} packets arrived in that time${from}.${origin}`);
+  }
+  return out;
+}
+
+function diskSentences(
+  cause: Cause,
+  measured: string,
+  origin: string,
+  clock: WhyTextOptions["clock"],
+): string[] {
+  const { name, part, culprits } = cause;
+  const [first] = culprits;
+  const waiters = [...new Set(part.details.map(({ process }) => process))].slice(0, 2);
+  const calls = [...new Set(part.details.map(({ what }) => what.split(" ")[0]!))].filter(
+    (call) => call !== "" && call !== name,
+  );
+  const files = part.files.length === 0 ? "" : ` on ${list(part.files.map(printable))}`;
+  const out = [
+    `${list(waiters.map(printable))} waited for the disk ${name} (${measured})${calls.length > 0 ? `, in ${list(calls.slice(0, 3))}${files}` : ""}.`,
+  ];
+  if (first !== undefined && part.bytes > 0) {
+    const through =
+      first.ownerBy === "submitter" || first.through === ""
+        ? ""
+        : `, written by ${first.through} on its behalf`;
+    out.push(
+      `Then and just before the disk handled ${formatSize(part.bytes)} per instance, of which ${list(shares(culprits))}${through}.${origin}`,
+    );
+    const crash = crashText(first, clock);
+    if (crash !== "") out.push(`${printable(first.who.process)} ${crash}.`);
+    else if (!waiters.includes(first.who.process)) out.push(fileText(first).trim());
+    if (first.ownerBy === "dirtied") {
+      out.push(
+        "Whose data the workers of the kernel write is concluded from the pages that threads made dirty: likely, not certain.",
+      );
+    } else if (first.ownerBy === "unknown") {
+      out.push("Whose data the workers of the kernel wrote is not recorded: a suspicion.");
+    }
+  }
+  if (part.serviceNs > 0) {
+    const queue = part.queueNs > 0 ? `${formatDuration(part.queueNs)} in the queue and ` : "";
+    out.push(
+      `The requests that were waited for were ${queue}${formatDuration(part.serviceNs)} with the device.`,
+    );
+  }
+  return out.filter((sentence) => sentence !== "");
+}
+
+function networkSentences({ name, part }: Cause, It: string, measured: string): string[] {
+  const peer = printable(name) || "a peer";
+  const what = /:53$/.test(name) ? "a DNS answer" : "an answer";
+  const call = part.details[0]?.what.split(" ")[0] ?? "";
+  const limits = [...new Set(part.timeouts.map((timeout) => formatDuration(timeout)))].slice(0, 3);
+  const out =
+    limits.length > 0
+      ? [
+          `${It} waited for ${what} of ${peer} that never came (${measured}): ${call} ran into its time limit of ${list(limits)}.`,
+        ]
+      : [`${It} waited for ${what} of ${peer} (${measured})${call === "" ? "" : `, in ${call}`}.`];
+  if (part.lastTouched.length > 0) {
+    out.push(`Before that the code had touched ${list(part.lastTouched.map(printable))}.`);
   }
   return out;
 }
@@ -286,7 +350,8 @@ const SURE = { high: "Certainty: high", medium: "Certainty: medium", low: "Certa
 
 function certaintyText({ certainty, attributed }: Pick<CauseGroup, "certainty" | "attributed">): string {
   const why = certainty.reasons.length === 0 ? "" : ` (${certainty.reasons.join("; ")})`;
-  const enable = certainty.enable.length === 0 ? "" : ` To know more next time, record ${certainty.enable.join(", ")}.`;
+  const enable =
+    certainty.enable.length === 0 ? "" : ` To know more next time, record ${certainty.enable.join(", ")}.`;
   return `${SURE[certainty.level]}${why}; ${formatPercent(attributed)} of the time has a named cause.${enable}`;
 }
 
@@ -298,7 +363,12 @@ function headline(why: PeriodWhy): string {
   return `${all} ${formatCount(slow)} ${slow === 1 ? "is" : "are"} slow (${limit} ${formatDuration(limitNs)}).`;
 }
 
-function partsTable(parts: readonly PartInfo[], usual: Usual | undefined, wholeNs: number, width: number): string[] {
+function partsTable(
+  parts: readonly PartInfo[],
+  usual: Usual | undefined,
+  wholeNs: number,
+  width: number,
+): string[] {
   const rows = parts.filter(({ ns }, i) => i < 7 && ns > 0.005 * wholeNs);
   const label = Math.min(44, Math.max(...rows.map((part) => textWidth(resourceText(part))), 8));
   return rows.map((part) => {
@@ -322,7 +392,7 @@ export function whyText(why: PeriodWhy, options: WhyTextOptions): string[] {
     out.push("", ...usualText(why, options));
     return out;
   }
-  why.groups.forEach((group, i) => out.push("", ...groupText(why, group, i + 1, options)));
+  for (const [i, group] of why.groups.entries()) out.push("", ...groupText(why, group, i + 1, options));
   if (why.usual !== undefined) {
     out.push("");
     const { instances, meanNs, parts } = why.usual;
@@ -332,7 +402,9 @@ export function whyText(why: PeriodWhy, options: WhyTextOptions): string[] {
       )}.`,
     );
     for (const cause of why.usual.causes) {
-      paragraph(`Usual ones, too, lose much of their time: ${causeTitle(cause)}. ${causeSentences(cause, { clock }).join(" ")}`);
+      paragraph(
+        `Usual ones, too, lose much of their time: ${causeTitle(cause)}. ${causeSentences(cause, { clock, one: false }).join(" ")}`,
+      );
     }
   }
   return out;
@@ -344,28 +416,35 @@ function groupText(why: PeriodWhy, group: CauseGroup, number: number, options: W
   const out: string[] = [];
   const indented = (text: string) => out.push(...wrap(text, width - 3).map((line) => `   ${line}`));
   const n = instances.length;
+  const one = n === 1;
   const [worst] = instances;
   const [main] = causes;
   const title = main === undefined ? "no cause found" : causeTitle(main);
   out.push(
-    ...wrap(`${number}. ${n === 1 ? "One instance" : `${formatCount(n)} instances`}: ${title}`, width).map((line) =>
-      paint(line, "bold", options),
+    ...wrap(`${number}. ${n === 1 ? "One instance" : `${formatCount(n)} instances`}: ${title}`, width).map(
+      (line) => paint(line, "bold", options),
     ),
     "",
   );
   const which = instances
     .slice(0, 4)
-    .map(({ summary }) => `#${summary.number} at ${clock(summary.beginEpochNs).slice(0, -6)} (${formatDuration(summary.durationNs)})`);
+    .map(
+      ({ summary }) =>
+        `#${summary.number} at ${clock(summary.beginEpochNs).slice(0, -6)} (${formatDuration(summary.durationNs)})`,
+    );
   if (n > 4) which.push(`${n - 4} more`);
-  const sentences = causes.slice(0, 3).flatMap((cause, i) => [
-    ...(i === 1 ? ["Besides:"] : []),
-    ...causeSentences(cause, { clock }),
-  ]);
-  indented(`${n === 1 ? "Instance" : "Instances"} ${list(which)}. ${sentences.join(" ")} ${certaintyText(group)}`);
+  const sentences = causes
+    .slice(0, 3)
+    .flatMap((cause, i) => [...(i === 1 ? ["Besides:"] : []), ...causeSentences(cause, { clock, one })]);
+  indented(
+    `${n === 1 ? "Instance" : "Instances"} ${list(which)}. ${sentences.join(" ")} ${certaintyText(group)}`,
+  );
   if (worst === undefined) return out;
   const { summary, waterfall, captures } = worst;
-  const who = summary.thread === null ? "" : `, thread ${summary.thread.tid} of ${printable(summary.thread.process)}`;
-  const text = captures.length === 0 ? "" : `, ${captures.map(({ key, value }) => `${key} = ${value}`).join(", ")}`;
+  const who =
+    summary.thread === null ? "" : `, thread ${summary.thread.tid} of ${printable(summary.thread.process)}`;
+  const text =
+    captures.length === 0 ? "" : `, ${captures.map(({ key, value }) => `${key} = ${value}`).join(", ")}`;
   out.push("", fit(`   Where the time of #${summary.number} went${who}${text}:`, width));
   out.push(...partsTable(summary.parts, why.usual, summary.durationNs, width));
   if (waterfall.length > 1) {
@@ -396,19 +475,33 @@ function usualText(why: PeriodWhy, options: WhyTextOptions): string[] {
   const { causes, parts, meanNs, instances } = usual;
   if (verdict === "norm") {
     const [main] = causes;
-    const norm = why.slow > 0 ? `${formatCount(why.slow)} of ${formatCount(why.count)} are slow: this is no outlier, but the norm` : "No instance stands out, but all are slower than they need be";
-    out.push(...wrap(`${norm}${main === undefined ? "" : `: ${causeTitle(main)}`}.`, width).map((line) => paint(line, "bold", options)), "");
-    if (causes.length === 0) paragraph(`They do not lose their time to anything else: ${parts.slice(0, 3).map((part) => `${resourceText(part)} ${formatDuration(part.ns)}`).join(", ")}.`);
+    const norm =
+      why.slow > 0
+        ? `${formatCount(why.slow)} of ${formatCount(why.count)} are slow: this is no outlier, but the norm`
+        : "No instance stands out, but all are slower than they need be";
+    out.push(
+      ...wrap(`${norm}${main === undefined ? "" : `: ${causeTitle(main)}`}.`, width).map((line) =>
+        paint(line, "bold", options),
+      ),
+      "",
+    );
+    if (causes.length === 0)
+      paragraph(
+        `They do not lose their time to anything else: ${parts
+          .slice(0, 3)
+          .map((part) => `${resourceText(part)} ${formatDuration(part.ns)}`)
+          .join(", ")}.`,
+      );
     for (const cause of causes) {
       const { part } = cause;
       paragraph(
-        `On average ${formatDuration(part.ns)} of ${formatDuration(meanNs)} (${Math.round((part.ns * 100) / meanNs)} %) is ${resourceText(part)}. ${causeSentences({ ...cause, usualNs: 0, share: Number.NaN }, { clock }).join(" ").replaceAll(", usually not at all", "")}`,
+        `On average ${formatDuration(part.ns)} of ${formatDuration(meanNs)} (${Math.round((part.ns * 100) / meanNs)} %) is ${resourceText(part)}. ${causeSentences({ ...cause, usualNs: Number.NaN, share: 0 }, { clock, one: false }).join(" ")}`,
       );
     }
     if (causes.some(({ kind }) => kind === "cpu-contention")) {
       const busy = 1 - usual.idleShare;
       paragraph(
-        `The machine is out of CPU: its CPUs are ${Math.round(busy * 100)} % busy while these run. Who uses them: ${list(shares(usual.machine, ({ ns }) => ns))}.` +
+        `The machine is out of CPU: its CPUs are ${Math.round(busy * 100)} % busy while these run. Who uses them: ${list(shares(usual.machine))}.` +
           usual.machine
             .slice(0, 1)
             .map(({ who }) => (lineage(who) === "" ? "" : ` ${printable(who.process)} was ${lineage(who)}.`))
@@ -420,7 +513,9 @@ function usualText(why: PeriodWhy, options: WhyTextOptions): string[] {
       `Nothing is wrong here: no instance takes much longer than the others (over ${formatDuration(why.limitNs)} would be slow), and none waits long for what others have.`,
     );
   } else {
-    paragraph(`${formatCount(why.count)} ${why.count === 1 ? "instance is" : "instances are"} too few to say what is usual; --threshold says which are slow.`);
+    paragraph(
+      `${formatCount(why.count)} ${why.count === 1 ? "instance is" : "instances are"} too few to say what is usual; --threshold says which are slow.`,
+    );
   }
   paragraph(certaintyText({ certainty: usual.certainty, attributed: usual.attributed }));
   out.push("", `Where the time goes (mean of ${formatCount(instances)}):`);
