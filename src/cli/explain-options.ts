@@ -1,5 +1,13 @@
-/** Options that the commands of explanations share. */
-import type { OptionSpec } from "./options.js";
+/** What the commands of explanations share: which periods, which range, which thread. */
+import { fitProfiles } from "../analyses/profile-fit.js";
+import { PeriscopeError, UsageError } from "../base/errors.js";
+import type { PeriodArguments } from "../periods/define.js";
+import { ClockText, spansDays } from "../present/clock-text.js";
+import { type CtfSource, openSource } from "../sources/ctf.js";
+import { type TimeOptions, timeOptions } from "./analysis-options.js";
+import { complain } from "./command.js";
+import type { OptionSpec, ParsedArguments } from "./options.js";
+import { profileArgumentsOf } from "./period-options.js";
 
 export const TIME_OPTIONS: readonly OptionSpec[] = [
   { name: "begin", value: "TIME", help: "from TIME on (earlier event records still build the state)" },
@@ -11,4 +19,85 @@ export const TIME_OPTIONS: readonly OptionSpec[] = [
 /** Quoted for a shell, where it must be. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+export interface ExplainTarget {
+  readonly source: CtfSource;
+  /** The same traces anew. */
+  readonly reopen: () => CtfSource;
+  readonly time: TimeOptions;
+  readonly clock: ClockText;
+}
+
+/** The traces of a command line, and its range; undefined: nothing could be opened (told). */
+export function explainTarget(args: ParsedArguments, label: string): ExplainTarget {
+  if (args.operands.length === 0)
+    throw new UsageError(`${label}: expected one or more paths; see periscope ${label} --help`);
+  const source = openSource(args.operands);
+  for (const note of source.experiment.notes()) complain(`note: ${note}`);
+  const { info } = source;
+  if (info.traces.length === 0) throw new PeriscopeError(source.failures.join("; "));
+  if (!info.traces.some((trace) => trace.domain !== "ust")) {
+    throw new PeriscopeError(`${label}: only user-space traces here, expected a kernel trace`);
+  }
+  const at = (ns: number) => info.originNs + BigInt(Number.isFinite(ns) ? Math.floor(ns) : 0);
+  const [firstNs, lastNs] = [at(info.beginNs), at(info.endNs)];
+  const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
+  const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
+  const clock = new ClockText({ gmt: args.has("gmt"), date: severalDays });
+  return { source, reopen: () => openSource(args.operands), time, clock };
+}
+
+export interface ExplainPeriods {
+  readonly definitions: PeriodArguments;
+  /** Which of the periods; undefined: those without a parent. */
+  readonly name: string | undefined;
+  /** The options that define them, to be typed again. */
+  readonly words: string;
+}
+
+/**
+ * `--profile` and `--period`, of which the latter may also be the mere name of a period. Without definitions: those
+ * of the profile that fits the traces best.
+ */
+export async function explainPeriodArguments(args: ParsedArguments, label: string): Promise<ExplainPeriods> {
+  const all = args.all("period");
+  const definitions = all.filter((text) => text.includes(":"));
+  const names = all.filter((text) => !text.includes(":")).map((text) => text.trim());
+  if (names.length > 1) throw new UsageError(`${label}: --period: one name only, not ${names.join(", ")}`);
+  const [name] = names;
+  const profiles = await profileArgumentsOf(args);
+  const periods = [...profiles.periods, ...definitions];
+  if (periods.length === 0) return { ...(await bestProfile(args, label)), name };
+  const words = (["profile", "param"] as const).flatMap((option) =>
+    args.all(option).map((value) => `--${option} ${shellWord(value)}`),
+  );
+  words.push(...definitions.map((text) => `--period ${shellWord(text)}`));
+  const captures = [...profiles.captures, ...args.all("period-captures")];
+  return { definitions: { periods, captures }, name, words: words.join(" ") };
+}
+
+/** Profiles that fit nearly every trace say least. */
+const GENERAL = new Set(["syscalls", "process-run", "tcp-server", "cron-job"]);
+
+async function bestProfile(
+  args: ParsedArguments,
+  label: string,
+): Promise<{ definitions: PeriodArguments; words: string }> {
+  const { allProfiles } = await import("../profiles/find.js");
+  const { bundledProfiles, parameters } = await import("./profile-options.js");
+  const { periodArguments } = await import("../profiles/profile.js");
+  const profiles = allProfiles(bundledProfiles(), complain);
+  const fits = fitProfiles(openSource(args.operands), profiles, parameters(args)).filter((one) => one.fits);
+  const best =
+    fits.find(({ profile }) => !GENERAL.has(profile.name)) ??
+    fits.find(({ profile }) => profile.name === "tcp-server");
+  if (best === undefined) {
+    throw new PeriscopeError(
+      `${label}: no profile fits this trace: say with --period what to explain (see periscope profile new --help)`,
+    );
+  }
+  const { name } = best.profile;
+  complain(`using --profile ${name}, which fits; periscope periods tells which others do`);
+  return { definitions: periodArguments(best.profile, parameters(args)), words: `--profile ${name}` };
 }

@@ -49,6 +49,14 @@ commands["why"] = {
   summary: "why the slow ones were slow",
   load: () => import("./why.js"),
 };
+commands["waits"] = {
+  summary: "every nanosecond of a thread: running, waiting, for what",
+  load: async () => ({ command: (await import("./thread-time.js")).waitsCommand }),
+};
+commands["critical-path"] = {
+  summary: "the same, with waits followed to whoever ended them",
+  load: async () => ({ command: (await import("./thread-time.js")).criticalPathCommand }),
+};
 commands["periods"] = {
   summary: "which profiles (periods of known services) fit a trace",
   load: () => import("./periods.js"),

@@ -31,9 +31,9 @@ export interface Instances {
 
 export interface CollectOptions {
   /** Only instances of this period; else of all roots. */
-  readonly path?: string;
-  readonly beginNs?: number;
-  readonly endNs?: number;
+  readonly path?: string | undefined;
+  readonly beginNs?: number | undefined;
+  readonly endNs?: number | undefined;
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
 

@@ -90,7 +90,7 @@ export interface Machine {
   readonly users: readonly Culprit[];
   /** 0 … 1. */
   readonly idleShare: number;
-  /** CPU time of the kernel's thread that frees memory: it runs when memory is short. */
+  /** CPU time of the kernel's threads that free and compact memory: they run when it is short. */
   readonly kswapdNs: number;
   /** Who took pages meanwhile, where that is recorded. */
   readonly allocators: readonly Culprit[];
@@ -139,7 +139,7 @@ export function summarise(
       ),
       idleShare: machine.totalNs > 0 ? machine.idleNs / machine.totalNs : Number.NaN,
       kswapdNs: machine.users
-        .filter(({ thread: user }) => user.name.startsWith("kswapd"))
+        .filter(({ thread: user }) => /^(kswapd|kcompactd)/.test(user.name))
         .reduce((sum, { ns }) => sum + ns, 0),
       allocators: allocators(recorder, describer, thread, pagesBefore),
     },

@@ -89,7 +89,8 @@ export function causeOf(wait: Wait): WaitCause {
     return cause("unknown");
   }
   if (wake.request !== undefined) {
-    return cause(call === undefined && !isKernelThread(thread) ? "page-fault" : "disk");
+    const fault = call === undefined && wake.request.kind === "read" && !isKernelThread(thread);
+    return cause(fault ? "page-fault" : "disk");
   }
   if (wake.kind === "softirq" && wake.number !== NET_RX && wake.packet === undefined) {
     if (wake.number === TIMER_SOFTIRQ || wake.number === HRTIMER_SOFTIRQ) return late();

@@ -19,12 +19,14 @@ import { explainRanges } from "./run.js";
 import { type Culprit, type InstanceSummary, type PartInfo, sortCulprits, summarise } from "./summary.js";
 
 export interface WhyOptions {
+  /** Instances of this period; else of all that have no parent. */
+  readonly path?: string | undefined;
   /** Instances longer than this are slow, ns. */
   readonly thresholdNs?: number;
   /** Instances at or above this percentile of durations are slow, 0 … 100. */
   readonly percentile?: number;
-  readonly beginNs?: number;
-  readonly endNs?: number;
+  readonly beginNs?: number | undefined;
+  readonly endNs?: number | undefined;
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
 }
 
@@ -140,9 +142,9 @@ interface Job extends Occurrence {
 /** `open` gives the same source anew for every reading. */
 export function explainPeriods(open: () => EventSource, periods: PeriodSet, options: WhyOptions = {}): Why {
   const first = open();
-  const { beginNs, endNs, onProgress } = options;
-  const found = collectInstances(first, periods, { beginNs, endNs, onProgress });
-  const plans = [...found.byPath].map(([path, list]) => plan(path, list, options));
+  const { path, beginNs, endNs, onProgress } = options;
+  const found = collectInstances(first, periods, { path, beginNs, endNs, onProgress });
+  const plans = [...found.byPath].map(([one, list]) => plan(one, list, options));
   const jobs = plans.flatMap(({ slow, usual }) => [...slow, ...usual]);
   const source = open();
   let describer: Describer | undefined;
@@ -425,7 +427,8 @@ function causesOf(summaries: readonly InstanceSummary[], usual: Usual | undefine
 function memoryWasShort(summaries: readonly InstanceSummary[], usual: Usual | undefined): boolean {
   const busy = (all: readonly InstanceSummary[]) =>
     mean(all.map(({ machine, durationNs }) => machine.kswapdNs / durationNs));
-  return busy(summaries) > 0.1 && !((usual?.kswapdShare ?? 0) > 0.05);
+  const share = busy(summaries);
+  return share > 0.1 && !(share < 2 * (usual?.kswapdShare ?? 0));
 }
 
 function leastCertain(summaries: readonly InstanceSummary[]): Certainty {
