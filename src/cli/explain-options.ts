@@ -1,6 +1,9 @@
 /** What the commands of explanations share: which periods, which range, which thread. */
 import { fitProfiles } from "../analyses/profile-fit.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
+import { formatDuration } from "../base/format.js";
+import type { ClockCorrection } from "../ctf/stream/clock.js";
+import { clockDifferences, corrections } from "../explain/clock-alignment.js";
 import type { PeriodArguments } from "../periods/define.js";
 import { ClockText, spansDays } from "../present/clock-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
@@ -33,8 +36,13 @@ export interface ExplainTarget {
 export function explainTarget(args: ParsedArguments, label: string): ExplainTarget {
   if (args.operands.length === 0)
     throw new UsageError(`${label}: expected one or more paths; see periscope ${label} --help`);
-  const source = openSource(args.operands);
+  let clocks: ReadonlyMap<string, ClockCorrection> | undefined;
+  let source = openSource(args.operands);
   for (const note of source.experiment.notes()) complain(`note: ${note}`);
+  if (source.info.hosts.length > 1) {
+    clocks = alignClocks(source);
+    source = openSource(args.operands, { clocks });
+  }
   const { info } = source;
   if (info.traces.length === 0) throw new PeriscopeError(source.failures.join("; "));
   if (!info.traces.some((trace) => trace.domain !== "ust")) {
@@ -45,7 +53,29 @@ export function explainTarget(args: ParsedArguments, label: string): ExplainTarg
   const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
   const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
   const clock = new ClockText({ gmt: args.has("gmt"), date: severalDays });
-  return { source, reopen: () => openSource(args.operands), time, clock };
+  return { source, reopen: () => openSource(args.operands, { clocks }), time, clock };
+}
+
+/** What the hosts' clocks differ by is told by the packets that they sent each other. */
+function alignClocks(source: CtfSource): Map<string, ClockCorrection> {
+  const { hosts } = source.info;
+  const differences = clockDifferences(source);
+  for (const { host, reference, offsetNs, boundNs, packets } of differences) {
+    const bound = Number.isFinite(boundNs)
+      ? `± ${formatDuration(boundNs)}`
+      : "but packets went one way only: at least";
+    complain(
+      `note: the clock of ${hosts[host]!.name} is ${formatDuration(Math.abs(offsetNs))} ${offsetNs < 0 ? "behind" : "ahead of"} that of ${hosts[reference]!.name} (${bound}, from ${packets} packets); their times are aligned`,
+    );
+  }
+  const known = new Set(differences.map(({ host }) => host));
+  hosts.forEach(({ name }, i) => {
+    if (i > 0 && !known.has(i))
+      complain(
+        `note: no TCP packets between ${name} and other hosts were traced (net_dev_queue, net_if_receive_skb): its clock is taken as it is`,
+      );
+  });
+  return corrections(source, differences);
 }
 
 export interface ExplainPeriods {

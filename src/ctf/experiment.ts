@@ -6,7 +6,7 @@ import { mayGenerate, recordLoop } from "./decode/decoders.js";
 import type { Decoder } from "./decode/state.js";
 import { compareStreams, mergeStreams } from "./merge.js";
 import type { EventRecordClass } from "./metadata/types.js";
-import { cyclesToNs, nsToCycles } from "./stream/clock.js";
+import { type ClockCorrection, cyclesToNs, nsToCycles } from "./stream/clock.js";
 import { guarded } from "./stream/guard.js";
 import type { PacketHeader } from "./stream/packet-header.js";
 import { DataStreamReader, type Discarded, type Problem, type StreamPlan } from "./stream/reader.js";
@@ -34,6 +34,13 @@ export interface ExperimentRun {
   readonly windowBytes?: number;
   readonly onDiscarded?: (reader: DataStreamReader, discarded: Discarded) => void;
   readonly onProgress?: (doneBytes: number, totalBytes: number, eventRecords: number) => void;
+}
+
+export interface ExperimentOptions {
+  /** False: decode with the interpreter even where code generation is allowed. */
+  readonly generate?: boolean;
+  /** By host name: what makes its clocks show the others' time. */
+  readonly clocks?: ReadonlyMap<string, ClockCorrection>;
 }
 
 /** What was read of one stream. */
@@ -69,8 +76,8 @@ export class Experiment {
   readonly originSeconds: bigint;
   readonly generate: boolean;
 
-  constructor(paths: readonly string[], options: { generate?: boolean } = {}) {
-    const { traces, failed } = openTraces(paths);
+  constructor(paths: readonly string[], options: ExperimentOptions = {}) {
+    const { traces, failed } = openTraces(paths, options.clocks);
     this.traces = traces;
     this.failed = failed;
     this.streams = traces.flatMap((trace) => trace.streams).sort(compareStreams);

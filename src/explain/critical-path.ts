@@ -109,7 +109,14 @@ function follow(
     }
     const known = link !== undefined && recorder.history(link.by) !== undefined;
     if (link === undefined || !known || chain.length >= DEEPEST || isInside(chain, link)) out.push(slice);
-    else follow(recorder, link.by, slice.beginNs, slice.endNs, [...chain, link], out);
+    else {
+      // From another host it was on its way for a while.
+      const sentNs = wait?.wake?.packet?.sentNs ?? Number.NaN;
+      const away = link.by.host !== thread.host && sentNs < slice.endNs;
+      const leftNs = away ? Math.max(sentNs, slice.beginNs) : slice.endNs;
+      follow(recorder, link.by, slice.beginNs, leftNs, [...chain, link], out);
+      if (leftNs < slice.endNs) out.push({ ...slice, kind: "network", beginNs: leftNs });
+    }
   });
 }
 

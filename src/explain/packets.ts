@@ -26,7 +26,16 @@ interface Sent {
 interface Header {
   readonly saddr?: unknown;
   readonly daddr?: unknown;
-  readonly transport_header?: { readonly source_port?: number; readonly dest_port?: number };
+  readonly tot_len?: number;
+  readonly payload_len?: number;
+  readonly id?: number;
+  readonly transport_header?: {
+    readonly source_port?: number;
+    readonly dest_port?: number;
+    readonly seq?: number;
+    readonly ack_seq?: number;
+    readonly flags?: number;
+  };
 }
 
 /** What arrived in one run of the receiving softirq. */
@@ -40,6 +49,8 @@ const MOST_IN_BATCH = 64;
 export class Packets {
   readonly #sent: Map<number, Sent>[];
   readonly #batches: Batch[] = [];
+  /** Segments on their way between traced hosts. */
+  readonly #queued = new Map<string, Sent & { readonly host: number }>();
   /** Called for every arrival. */
   onArrival: ((packet: Packet, cpu: Cpu) => void) | undefined;
 
@@ -59,6 +70,19 @@ export class Packets {
         sent.set(r.skb, { ns: r.ns, device: r.name, thread: this.#sender(cpu) });
       },
     });
+    if (hosts.length > 1) {
+      source.subscribe({
+        matches: names.is("netQueue"),
+        fields: { name: { from: "name", kind: "string" }, header: { from: "network_header", kind: "value" } },
+        handle: (r) => {
+          const key = segmentKey(r.header);
+          if (key === "") return;
+          const thread = this.#sender(hosts[r.host]!.cpu(r.cpu, r.ns));
+          if (this.#queued.size >= MOST_SENT) this.#queued.delete(this.#queued.keys().next().value!);
+          this.#queued.set(key, { host: r.host, ns: r.ns, device: r.name, thread });
+        },
+      });
+    }
     source.subscribe({
       matches: names.is("netReceive"),
       fields: {
@@ -70,9 +94,14 @@ export class Packets {
       handle: (r) => {
         const host = hosts[r.host]!;
         const cpu = host.cpu(r.cpu, r.ns);
-        const sent = this.#sent[r.host]!.get(r.skb);
-        if (sent !== undefined) this.#sent[r.host]!.delete(r.skb);
-        const near = sent !== undefined && r.ns - sent.ns < LONGEST_WAY_NS && !HARDWARE.test(r.name);
+        const remote = this.#fromOtherHost(r.header, r.host, r.ns);
+        const sent = remote ?? this.#sent[r.host]!.get(r.skb);
+        if (remote === undefined) this.#sent[r.host]!.delete(r.skb);
+        const way =
+          remote ??
+          (sent !== undefined && r.ns - sent.ns < LONGEST_WAY_NS && !HARDWARE.test(r.name)
+            ? sent
+            : undefined);
         const { from, to } = addresses(r.header);
         const packet: Packet = {
           ns: r.ns,
@@ -80,8 +109,8 @@ export class Packets {
           bytes: r.len,
           from,
           to,
-          sender: near ? sent.thread : undefined,
-          sentNs: near ? sent.ns : Number.NaN,
+          sender: way?.thread,
+          sentNs: way?.ns ?? Number.NaN,
         };
         const batch = this.#batch(cpu);
         if (batch.packets.length >= MOST_IN_BATCH) batch.packets.shift();
@@ -89,6 +118,16 @@ export class Packets {
         this.onArrival?.(packet, cpu);
       },
     });
+  }
+
+  /** With several hosts traced, and their clocks aligned: the segment as it left another one. */
+  #fromOtherHost(header: unknown, host: number, ns: number): Sent | undefined {
+    if (this.#queued.size === 0) return undefined;
+    const key = segmentKey(header);
+    const queued = key === "" ? undefined : this.#queued.get(key);
+    if (queued === undefined || queued.host === host || queued.ns > ns) return undefined;
+    this.#queued.delete(key);
+    return queued;
   }
 
   /** Who sends on this CPU now: in a softirq that answers a packet, it is who sent that one. */
@@ -151,4 +190,14 @@ function pairs(bytes: readonly number[]): string {
   const parts: string[] = [];
   for (let i = 0; i < bytes.length; i += 2) parts.push((bytes[i]! * 256 + bytes[i + 1]!).toString(16));
   return parts.join(":");
+}
+
+/** What tells a TCP segment from all others, on any host; "" for everything else. */
+export function segmentKey(header: unknown): string {
+  const ip = (header ?? {}) as Header;
+  const tcp = ip.transport_header;
+  if (tcp?.seq === undefined) return "";
+  const { from, to } = addresses(header);
+  const length = ip.tot_len ?? ip.payload_len ?? 0;
+  return from === "" ? "" : `${from} ${to} ${tcp.seq} ${tcp.ack_seq} ${tcp.flags} ${length} ${ip.id ?? 0}`;
 }

@@ -403,24 +403,52 @@ function total(jobs: readonly Job[]): number {
 
 /** What the instances had more of than usual, by the extra time that it explains. */
 function causesOf(summaries: readonly InstanceSummary[], usual: Usual | undefined): Cause[] {
-  const parts = mergeParts(summaries);
   const usualNs = new Map(usual?.parts.map((part) => [keyOf(part), part.ns]));
   const extra = mean(summaries.map(({ durationNs }) => durationNs)) - (usual?.meanNs ?? 0);
-  const short = memoryWasShort(summaries, usual);
-  return parts
-    .map((part) => {
-      const before = usualNs.get(keyOf(part)) ?? 0;
-      const cause = causeOf(part, part.ns, before, extra > 0 ? (part.ns - before) / extra : 0);
-      // Faults that must free a page first are time in user space, to a trace without their events.
-      if (!short || part.resource !== "computing" || part.name !== "") return cause;
-      return {
-        ...cause,
-        kind: "memory" as const,
-        culprits: mergeCulprits(summaries.map(({ machine }) => machine.allocators)),
-      };
-    })
+  const all = mergeParts(summaries).map((part) => {
+    const before = usualNs.get(keyOf(part)) ?? 0;
+    return causeOf(part, part.ns, before, extra > 0 ? (part.ns - before) / extra : 0);
+  });
+  return (memoryWasShort(summaries, usual) ? foldMemory(all, summaries) : all)
     .sort((a, b) => b.share - a.share)
     .filter(({ share }, i) => share >= LEAST_SHARE || i === 0);
+}
+
+/**
+ * Where memory was short, it is one cause: reclaim by the thread itself, page faults that wait for a free page (time
+ * in user space, to a trace without their events), and the CPU that the kernel's reclaim took from it.
+ */
+function foldMemory(all: readonly Cause[], summaries: readonly InstanceSummary[]): Cause[] {
+  const isMemory = ({ kind, name, share, culprits }: Cause) =>
+    share > 0 &&
+    (kind === "memory" ||
+      (kind === "computing" && name === "") ||
+      (kind === "cpu-contention" &&
+        culprits.slice(0, 2).some(({ who }) => /^k(swap|compact)d/.test(who.process))));
+  const folded = all.filter(isMemory);
+  if (folded.length === 0) return [...all];
+  const sum = (pick: (cause: Cause) => number) => folded.reduce((total, cause) => total + pick(cause), 0);
+  const first = folded.find(({ kind }) => kind === "memory") ?? folded[0]!;
+  const allocators = mergeCulprits(summaries.map(({ machine }) => machine.allocators));
+  const details = folded.flatMap(({ part }) => part.details).sort((a, b) => b.ns - a.ns);
+  const memory: Cause = {
+    kind: "memory",
+    name: "",
+    ns: sum(({ ns }) => ns),
+    usualNs: sum(({ usualNs }) => usualNs),
+    share: sum(({ share }) => share),
+    part: { ...first.part, ns: sum(({ ns }) => ns), details },
+    // Who took pages may not be recorded; who was busiest meanwhile is.
+    culprits: allocators.length > 0 ? allocators : busiestOthers(summaries),
+  };
+  return [memory, ...all.filter((cause) => !folded.includes(cause))];
+}
+
+function busiestOthers(summaries: readonly InstanceSummary[]): Culprit[] {
+  const own = new Set(summaries.map(({ thread }) => thread?.process));
+  return mergeCulprits(summaries.map(({ machine }) => machine.users)).filter(
+    ({ who }) => !own.has(who.process) && !/^k(swap|compact)d/.test(who.process),
+  );
 }
 
 /** The kernel's thread that frees memory was at work, and usually is not. */

@@ -216,12 +216,14 @@ export function causeSentences(
       return diskSentences(cause, measured, origin, clock);
     case "memory":
       return [
-        part.resource === "computing"
-          ? `Memory was short: the kernel's kswapd was freeing it all the time, and ${it} worked longer (${measured}), which is how page faults look that must wait for a free page: ${it} ${doings(part.details, part.ns)}.`
-          : `${It} had to free memory before ${it} got any (${measured}): ${it} ${doings(part.details, part.ns)}.`,
+        `Memory was short: before ${it} got any, some had to be freed (${measured}): ${it} ${doings(part.details, part.ns)}. Page faults that wait for a free page look like computing.`,
         ...(first === undefined
           ? []
-          : [`Most pages were taken meanwhile by ${list(shares(culprits))}.${origin}`]),
+          : [
+              first.pages > 0
+                ? `Most pages were taken meanwhile by ${list(shares(culprits))}.${origin}`
+                : `Who took it is not recorded (kmem_mm_page_alloc); busiest meanwhile: ${list(shares(culprits))}.${origin}`,
+            ]),
       ];
     case "network":
       return networkSentences(cause, It, measured);

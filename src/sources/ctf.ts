@@ -11,7 +11,7 @@ import {
   type RecordTarget,
   recordDecoder,
 } from "../ctf/decode/record-decoder.js";
-import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
+import { type ClassDecoders, Experiment, type ExperimentOptions } from "../ctf/experiment.js";
 import { Merge } from "../ctf/merge.js";
 import type { DataStreamClass, EventRecordClass, FieldClass } from "../ctf/metadata/types.js";
 import type { PacketHeader } from "../ctf/stream/packet-header.js";
@@ -31,10 +31,7 @@ import type {
   TraceInfo,
 } from "./source.js";
 
-export interface CtfSourceOptions {
-  /** False: decode with the interpreter even where code generation is allowed. */
-  readonly generate?: boolean;
-}
+export type CtfSourceOptions = ExperimentOptions;
 
 /** Opens all CTF traces at or below `paths`. Throws when a path has none, or when none can be opened. */
 export function openSource(paths: readonly string[], options: CtfSourceOptions = {}): CtfSource {

@@ -10,6 +10,31 @@ import type { ClockClass } from "../metadata/types.js";
 
 const billion = 1_000_000_000n;
 
+/** What makes a clock show another's time: `t` becomes `atNs + shiftNs + rate * (t - atNs)`, all ns since its origin. */
+export interface ClockCorrection {
+  readonly atNs: bigint;
+  readonly shiftNs: bigint;
+  readonly rate: number;
+}
+
+/**
+ * Frequency and offset of a corrected clock. The frequency is a whole number of Hz: at 1 GHz the rate is exact to
+ * 10^-9, and the time to 1 ns per second of distance from `atNs`.
+ */
+export function correctClock(
+  clock: ClockClass,
+  { atNs, shiftNs, rate }: ClockCorrection,
+): Pick<ClockClass, "frequency" | "offsetSeconds" | "offsetCycles"> {
+  const frequency = BigInt(Math.round(Number(clock.frequency) / rate));
+  const since = atNs - clock.offsetSeconds * billion;
+  const cycles = floorDivide(since * clock.frequency, billion) - clock.offsetCycles;
+  // What the corrected clock's origin must be for these cycles to mean `atNs + shiftNs`.
+  const originNs = atNs + shiftNs - floorDivide(cycles * billion, frequency);
+  const offsetSeconds = floorDivide(originNs, billion);
+  const offsetCycles = floorDivide((originNs - offsetSeconds * billion) * frequency, billion);
+  return { frequency, offsetSeconds, offsetCycles };
+}
+
 /** The origin of streams of `clock` whose first packet begins at `first` (cycles). */
 export function streamOrigin(clock: ClockClass, first: bigint): { cycles: bigint; seconds: bigint } {
   const whole = floorDivide(first + clock.offsetCycles, clock.frequency);

@@ -11,7 +11,7 @@ import { alignsBeyond } from "../decode/layout.js";
 import { DecodeState, MORE } from "../decode/state.js";
 import { readMetadata } from "../metadata/index.js";
 import type { DataStreamClass, FieldClass, TraceClass } from "../metadata/types.js";
-import { streamOrigin } from "../stream/clock.js";
+import { type ClockCorrection, correctClock, streamOrigin } from "../stream/clock.js";
 import { readLttngIndex } from "../stream/lttng-index.js";
 import { packetMagic, packetSizes, readPacketHeader } from "../stream/packet-header.js";
 import { PacketIndex } from "../stream/packet-index.js";
@@ -27,7 +27,10 @@ export interface FailedTrace {
 }
 
 /** Opens all traces at or below `paths`, in a stable order. Throws when a path has no trace. */
-export function openTraces(paths: readonly string[]): { traces: Trace[]; failed: FailedTrace[] } {
+export function openTraces(
+  paths: readonly string[],
+  clocks?: ReadonlyMap<string, ClockCorrection>,
+): { traces: Trace[]; failed: FailedTrace[] } {
   const groups = new Map<string, { class: TraceClass; name: string; dirs: FoundTrace[] }>();
   const failed: FailedTrace[] = [];
   const seen = new Set<string>();
@@ -39,6 +42,8 @@ export function openTraces(paths: readonly string[]): { traces: Trace[]; failed:
       let traceClass: TraceClass;
       try {
         traceClass = readMetadata(readFileSync(file), file);
+        const correction = clocks?.get(hostName(traceClass));
+        if (correction !== undefined) correctClocks(traceClass, correction);
       } catch (error) {
         if (error instanceof MetadataError || error instanceof DataError)
           failed.push({ path: found.path, error });
@@ -73,6 +78,12 @@ function classCount(traceClass: TraceClass): number {
   let count = 0;
   for (const stream of traceClass.dataStreamClasses.values()) count += 1 + stream.eventRecordClasses.size;
   return count;
+}
+
+/** Before anything is made from them: clock classes belong to this trace class alone. */
+function correctClocks(traceClass: TraceClass, correction: ClockCorrection): void {
+  const clocks = new Set([...traceClass.dataStreamClasses.values()].map(({ defaultClock }) => defaultClock));
+  for (const clock of clocks) if (clock !== undefined) Object.assign(clock, correctClock(clock, correction));
 }
 
 function hostName(traceClass: TraceClass): string {
