@@ -6,8 +6,8 @@ chmod 600 /traces/swap; mkswap /traces/swap > /dev/null; swapon /traces/swap
 /tmp/service memory & S=$!
 sleep 0.5
 work() {
-  (sleep 4; exec /tmp/service hoard $(($(awk '/MemAvailable/ { print $2 }' /proc/meminfo) / 1024 + 150))) & H=$!
-  requests 50 60; wait $H
+  (sleep 3; exec /tmp/service hoard $(($(awk '/MemAvailable/ { print $2 }' /proc/meminfo) / 1024 + 150))) & H=$!
+  requests 34 60; wait $H
 }
-EVENTS="$EVENTS kmem_mm_page_alloc"; record memory work
+record memory work
 kill $S; swapoff /traces/swap; rm /traces/swap

@@ -32,20 +32,21 @@ const HELPFUL: readonly (readonly [Role, string])[] = [
 
 export function missingFor(recorder: Recorder): { reasons: string[]; enable: string[] } {
   const { names } = recorder.model;
-  const reasons: string[] = [];
+  const untold: string[] = [];
   const enable: string[] = [];
   for (const [roles, what] of NEEDED) {
     const isWakeup = roles.includes("schedWaking");
     const present = isWakeup ? roles.some((role) => names.has(role)) : roles.every((role) => names.has(role));
     if (present) continue;
-    reasons.push(`the trace does not tell ${what}`);
+    untold.push(what);
     enable.push(...(isWakeup ? [ROLE_NAMES.schedWaking[0]] : names.missing(...roles)));
   }
   if (!names.hasSyscalls) {
-    reasons.push("the trace has no system calls");
+    untold.push("what was asked of the kernel");
     enable.push("syscall_entry_*", "syscall_exit_*");
   }
-  return { reasons, enable };
+  const list = untold.length < 2 ? untold.join("") : `${untold.slice(0, -1).join(", ")} and ${untold.at(-1)}`;
+  return { reasons: untold.length === 0 ? [] : [`the trace does not tell ${list}`], enable };
 }
 
 /** Of a range whose critical path is known. `resources`: those that the explanation rests on. */

@@ -90,7 +90,9 @@ export interface Wake {
   readonly ns: number;
   readonly kind: WakerKind;
   readonly thread: Thread | undefined;
-  /** The call that the waking thread was in. */
+  /** Whose CPU it happened on, also where an interrupt or softirq did it; undefined: idle. */
+  readonly interrupted: Thread | undefined;
+  /** The call that the waking (or interrupted) thread was in. */
   readonly syscall: Syscall | undefined;
   /** Number of the interrupt or softirq. */
   readonly number: number;

@@ -276,7 +276,9 @@ export class Recorder {
         packet = this.#packets.handled(cpu, wait.call?.file?.kind === "socket" ? wait.call.file.name : "");
       }
     }
-    return { ns, kind, thread: waker, syscall: waker?.syscall, number, request, packet };
+    const running = waker ?? cpu?.current;
+    const interrupted = running?.tid === 0 ? undefined : running;
+    return { ns, kind, thread: waker, interrupted, syscall: interrupted?.syscall, number, request, packet };
   }
 
   #listen(): void {

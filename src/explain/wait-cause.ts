@@ -78,6 +78,8 @@ export function causeOf(wait: Wait): WaitCause {
     if (peer !== "" && !isLocal(peer)) return cause("network", { timedOut: true });
     if (uninterruptible && (call?.syscall.kind === "write" || call?.syscall.kind === "copy"))
       return cause("dirty-pages");
+    // On its way back to user space: held back by the memory limit of its cgroup (memory.high).
+    if (uninterruptible && call === undefined && !isKernelThread(thread)) return cause("reclaim");
     return cause("timer", { timedOut: true });
   };
 
@@ -103,6 +105,11 @@ export function causeOf(wait: Wait): WaitCause {
     const sender = packet?.sender;
     if (sender !== undefined && sender !== thread) {
       return cause("socket", { by: sender, target: peer !== "" ? peer : packet!.from });
+    }
+    // Without packet events: who was sending when the softirq came is who sent, on a machine that talks to itself.
+    const other = wake.interrupted;
+    if (packet === undefined && other !== undefined && other !== thread && wake.syscall?.kind === "write") {
+      return cause("socket", { by: other });
     }
     const from = packet?.from ?? "";
     return cause("network", { target: peer !== "" ? peer : from });

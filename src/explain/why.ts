@@ -122,15 +122,7 @@ const LEAST = 5;
 const LEAST_SHARE = 0.1;
 /** Waiting for the same thing for this share of their time is trouble for usual instances, too. */
 const TROUBLE_SHARE = 0.35;
-const TROUBLES = new Set<Resource>([
-  "cpu-wait",
-  "cpu-limit",
-  "disk",
-  "memory",
-  "network",
-  "lock",
-  "interrupts",
-]);
+const TROUBLES = new Set<Resource>(["cpu-wait", "cpu-limit", "disk", "memory", "lock", "interrupts"]);
 
 interface Job extends Occurrence {
   readonly slow: boolean;
@@ -223,7 +215,8 @@ function limitOf(sorted: readonly number[], options: WhyOptions): [number, Perio
     // At or above: so that the percentile of few is not empty.
     return [value - 1, "percentile"];
   }
-  if (sorted.length < LEAST) return [Number.NaN, "spread"];
+  // Of few, those that took twice as long as the fastest; one alone is worth a look.
+  if (sorted.length < LEAST) return [sorted.length === 1 ? 0 : 2 * (sorted[0] ?? Number.NaN), "spread"];
   const median = at(0.5);
   const distances = sorted.map((ns) => Math.abs(ns - median)).sort((a, b) => a - b);
   const deviation = 1.4826 * distances[Math.floor(distances.length / 2)]!;
@@ -235,9 +228,15 @@ function explain(one: Plan, open: () => EventSource): PeriodWhy {
   const usualJobs = one.usual.filter(({ summary }) => summary !== undefined);
   const usual = usualJobs.length === 0 ? undefined : usualOf(usualJobs.map(({ summary }) => summary!));
   const slow = one.slow.filter(({ summary }) => summary !== undefined);
-  const most = one.slowCount > durations.length / 2;
+  const most = one.slowCount > durations.length / 2 && durations.length >= LEAST;
   const groups = groupsOf(slow, usual, open);
-  const everyone = most ? usualOf(slow.map(({ summary }) => summary!)) : usual;
+  const everyone =
+    most && slow.length > 0
+      ? usualOf(
+          slow.map(({ summary }) => summary!),
+          () => true,
+        )
+      : usual;
   const verdict: Verdict =
     most && slow.length > 0
       ? "norm"
@@ -269,11 +268,14 @@ function keyOf({ resource, name }: { resource: Resource; name: string }): string
   return resource === "network" ? "network" : `${resource} ${name}`;
 }
 
-function usualOf(summaries: readonly InstanceSummary[]): Usual {
+function usualOf(
+  summaries: readonly InstanceSummary[],
+  isTrouble = (resource: Resource) => TROUBLES.has(resource),
+): Usual {
   const meanNs = mean(summaries.map(({ durationNs }) => durationNs));
   const parts = mergeParts(summaries);
   const causes = parts
-    .filter(({ resource, ns }) => TROUBLES.has(resource) && ns > TROUBLE_SHARE * meanNs)
+    .filter(({ resource, ns }) => isTrouble(resource) && ns > TROUBLE_SHARE * meanNs)
     .map((part) => causeOf(part, part.ns, 0, part.ns / meanNs));
   const machines = summaries.map(({ machine }) => machine);
   return {
@@ -467,7 +469,7 @@ function leastCertain(summaries: readonly InstanceSummary[]): Certainty {
   );
   return {
     level: worst.level,
-    reasons: [...new Set(summaries.flatMap(({ certainty }) => certainty.reasons))],
+    reasons: worst.reasons,
     enable: [...new Set(summaries.flatMap(({ certainty }) => certainty.enable))],
   };
 }

@@ -86,17 +86,17 @@ export function resourceText({ resource, name }: Pick<PartInfo, "resource" | "na
 
 const DOING: Readonly<Record<string, string>> = {
   user: "computed",
-  syscall: "was in the system call",
+  syscall: "ran the system call",
   runnable: "waited for a CPU",
   disk: "waited for the disk in",
   "page-fault": "waited for a page of",
-  "dirty-pages": "was held back while writing, since too much was dirty, in",
+  "dirty-pages": "had to write slowly, since too much was dirty, in",
   timer: "slept in",
   network: "waited for the network in",
   lock: "waited for a lock in",
-  irq: "was interrupted by",
-  softirq: "was interrupted by",
-  "timer-interrupt": "was interrupted by timers",
+  irq: "handled the interrupt",
+  softirq: "handled the softirq",
+  "timer-interrupt": "handled timers",
   reclaim: "waited for memory in",
   reclaiming: "reclaimed memory",
   child: "waited for a child in",
@@ -502,9 +502,11 @@ function usualText(why: PeriodWhy, options: WhyTextOptions): string[] {
     }
     if (causes.some(({ kind }) => kind === "cpu-contention")) {
       const busy = 1 - usual.idleShare;
+      const own = new Set(parts.flatMap(({ details }) => details.map(({ process }) => process)));
       paragraph(
         `The machine is out of CPU: its CPUs are ${Math.round(busy * 100)} % busy while these run. Who uses them: ${list(shares(usual.machine))}.` +
           usual.machine
+            .filter(({ who }) => !own.has(who.process))
             .slice(0, 1)
             .map(({ who }) => (lineage(who) === "" ? "" : ` ${printable(who.process)} was ${lineage(who)}.`))
             .join(""),
