@@ -19,6 +19,8 @@ const shared = join(root, "../shared/tools/unpack-traces");
 if (existsSync(shared)) run(shared, [join(root, ".cache/traces")]);
 else console.log("no ../shared: tests that need its traces are skipped");
 
+run(process.execPath, ["tools/unpack-causes.mjs"]);
+
 const files = [];
 const collect = (directory) => {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {

@@ -4,7 +4,7 @@
  *   child    a request runs a program and waits for it; every 12th runs a slow one
  *   fsync    a request writes 4 KiB to a log and syncs it
  *   cpu      a request computes for 30 ms
- *   memory   a request fills 32 MiB of new memory
+ *   memory   a request fills 24 MiB of new memory
  *   remote   a request asks the server at 10.99.0.2:9000
  *   flood    is no server: sends small packets to 10.99.0.1:9 for 2 s, as fast as it can
  *   hoard    is no server: fills MB of memory (its second argument) and uses it over and over for 4 s
@@ -71,7 +71,7 @@ static void handle(int n) {
     write(fd, page, sizeof page); fsync(fd); close(fd);
   } else if (!strcmp(mode, "cpu")) compute(30);
   else if (!strcmp(mode, "memory")) {
-    size_t size = 32u << 20;
+    size_t size = 24u << 20;
     char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < size; i += 4096) p[i] = 1;
     munmap(p, size);

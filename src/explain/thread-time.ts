@@ -133,7 +133,12 @@ function describe(describer: Describer, slices: readonly Slice[]): Pick<ThreadTi
     }
     const last = out.at(-1);
     if (last !== undefined && keyOf(last) === key && info.request === null && info.packet === null) {
-      out[out.length - 1] = { ...last, durationNs: last.durationNs + info.durationNs };
+      out[out.length - 1] = {
+        ...last,
+        durationNs: last.durationNs + info.durationNs,
+        idleNs: last.idleNs + info.idleNs,
+        instead: [...last.instead, ...info.instead],
+      };
     } else out.push(info);
   }
   return { groups: [...groups.values()].sort((a, b) => b.ns - a.ns), slices: out };

@@ -12,8 +12,6 @@ import { BLOCKED, type Cpu, RUNNABLE, RUNNING, type Thread, UNKNOWN } from "./st
 const NOT_RUNNABLE = 0xff;
 /** Zombie or dead. */
 const GONE = 0x30;
-/** A wake-up seen while the thread was still running counts when it blocks within this time. */
-const EARLY_WAKE_NS = 200_000;
 const CLONE_FILES = 0x400;
 
 export function attachSched(source: EventSource, model: Context): void {
@@ -197,7 +195,7 @@ function attachSwitch(source: EventSource, model: Context): void {
           prev.state = BLOCKED;
           prev.runnableNs = Number.NaN;
           prev.wokenNs = Number.NaN;
-          if (!(ns - prev.earlyWakeNs < EARLY_WAKE_NS)) {
+          if (Number.isNaN(prev.earlyWakeNs)) {
             prev.wakerKind = "unknown";
             prev.wakerThread = undefined;
             prev.wakerNumber = -1;
@@ -231,8 +229,9 @@ function switchIn(model: Context, next: Thread, cpu: Cpu, ns: number): void {
   const { on } = model;
   const blockedNs = next.blockedNs;
   const blocked = !Number.isNaN(blockedNs);
-  if (next.state === BLOCKED && blocked && blockedNs - next.earlyWakeNs < EARLY_WAKE_NS) {
-    // Woken on another CPU between leaving the run queue and the switch itself.
+  if (next.state === BLOCKED && blocked && !Number.isNaN(next.earlyWakeNs)) {
+    // Nothing has woken it since it blocked, so the wake-up while it still ran was for this block: on another CPU,
+    // between leaving the run queue and the switch itself.
     next.runnableNs = blockedNs;
     next.wokenNs = blockedNs;
   }
@@ -261,6 +260,7 @@ function switchIn(model: Context, next: Thread, cpu: Cpu, ns: number): void {
   }
   next.runnableNs = Number.NaN;
   next.blockedNs = Number.NaN;
+  next.earlyWakeNs = Number.NaN;
 }
 
 /** Interrupt context first: the thread that it interrupted has nothing to do with the wake-up. */

@@ -80,7 +80,7 @@ export class Thread {
   wakerThread: Thread | undefined = undefined;
   /** Number of the interrupt or softirq that woke it. */
   wakerNumber = -1;
-  /** A wake-up that came while the thread was still on its CPU. */
+  /** A wake-up that came while the thread was still on its CPU, since it got it last. */
   earlyWakeNs = Number.NaN;
 
   /** The system call in flight. */

@@ -212,7 +212,7 @@ export function account(trace: string): Truth {
       running.delete(prev);
       const sleeps = (integer(payload, "prev_state") & 0xff) !== 0;
       const early = wokenEarly.get(prev);
-      if (prev !== 0 && sleeps && early !== undefined && ns - early < 200_000) {
+      if (prev !== 0 && sleeps && early !== undefined) {
         woken.set(prev, ns);
         doubtful.add(prev);
       }
