@@ -28,6 +28,14 @@ export {
 } from "./analyses/table.js";
 export { type AnalyzeOptions, type AnalyzeRequest, type AnalyzeResult, analyze } from "./api/analyze.js";
 export {
+  criticalPath,
+  type ExplainOptions,
+  type ThreadQuery,
+  type WhyQuery,
+  waits,
+  why,
+} from "./api/explain.js";
+export {
   type EventQuery,
   type FieldValue,
   type Moment,
@@ -40,6 +48,11 @@ export { DataError, MetadataError, PeriscopeError, UsageError } from "./base/err
 export { Series } from "./base/series.js";
 export { Top } from "./base/top.js";
 export type { ExperimentSummary, StreamSummary, TraceSummary } from "./ctf/summary.js";
+export type { SliceInfo } from "./explain/describe.js";
+export type { Who } from "./explain/lineage.js";
+export type { Culprit, InstanceSummary, PartInfo } from "./explain/summary.js";
+export type { SliceGroup, ThreadTime } from "./explain/thread-time.js";
+export type { Cause, CauseGroup, PeriodWhy, Usual, Verdict, Why } from "./explain/why.js";
 export type { Capture, PeriodInstance } from "./periods/instance.js";
 export type {
   DiscardedInfo,

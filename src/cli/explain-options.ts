@@ -2,11 +2,12 @@
 import { fitProfiles } from "../analyses/profile-fit.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { formatDuration } from "../base/format.js";
-import type { ClockCorrection } from "../ctf/stream/clock.js";
-import { clockDifferences, corrections } from "../explain/clock-alignment.js";
+import { alignedTraces } from "../explain/aligned.js";
+import type { ClockDifference } from "../explain/clock-alignment.js";
 import type { PeriodArguments } from "../periods/define.js";
 import { ClockText, spansDays } from "../present/clock-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
+import type { HostInfo } from "../sources/source.js";
 import { type TimeOptions, timeOptions } from "./analysis-options.js";
 import { complain } from "./command.js";
 import type { OptionSpec, ParsedArguments } from "./options.js";
@@ -32,50 +33,41 @@ export interface ExplainTarget {
   readonly clock: ClockText;
 }
 
-/** The traces of a command line, and its range; undefined: nothing could be opened (told). */
+/** The traces of a command line, their clocks aligned, and its range. Throws where there is nothing to explain. */
 export function explainTarget(args: ParsedArguments, label: string): ExplainTarget {
   if (args.operands.length === 0)
     throw new UsageError(`${label}: expected one or more paths; see periscope ${label} --help`);
-  let clocks: ReadonlyMap<string, ClockCorrection> | undefined;
-  let source = openSource(args.operands);
+  const { open, differences, unaligned } = alignedTraces(args.operands);
+  const source = open();
   for (const note of source.experiment.notes()) complain(`note: ${note}`);
-  if (source.info.hosts.length > 1) {
-    clocks = alignClocks(source);
-    source = openSource(args.operands, { clocks });
-  }
   const { info } = source;
   if (info.traces.length === 0) throw new PeriscopeError(source.failures.join("; "));
   if (!info.traces.some((trace) => trace.domain !== "ust")) {
     throw new PeriscopeError(`${label}: only user-space traces here, expected a kernel trace`);
+  }
+  for (const difference of differences) complain(`note: ${clockWords(difference, info.hosts)}`);
+  for (const name of unaligned) {
+    complain(
+      `note: no TCP packets between ${name} and other hosts were traced (net_dev_queue, net_if_receive_skb): its clock is taken as it is`,
+    );
   }
   const at = (ns: number) => info.originNs + BigInt(Number.isFinite(ns) ? Math.floor(ns) : 0);
   const [firstNs, lastNs] = [at(info.beginNs), at(info.endNs)];
   const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
   const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
   const clock = new ClockText({ gmt: args.has("gmt"), date: severalDays });
-  return { source, reopen: () => openSource(args.operands, { clocks }), time, clock };
+  return { source, reopen: open, time, clock };
 }
 
-/** What the hosts' clocks differ by is told by the packets that they sent each other. */
-function alignClocks(source: CtfSource): Map<string, ClockCorrection> {
-  const { hosts } = source.info;
-  const differences = clockDifferences(source);
-  for (const { host, reference, offsetNs, boundNs, packets } of differences) {
-    const bound = Number.isFinite(boundNs)
-      ? `± ${formatDuration(boundNs)}`
-      : "but packets went one way only: at least";
-    complain(
-      `note: the clock of ${hosts[host]!.name} is ${formatDuration(Math.abs(offsetNs))} ${offsetNs < 0 ? "behind" : "ahead of"} that of ${hosts[reference]!.name} (${bound}, from ${packets} packets); their times are aligned`,
-    );
-  }
-  const known = new Set(differences.map(({ host }) => host));
-  hosts.forEach(({ name }, i) => {
-    if (i > 0 && !known.has(i))
-      complain(
-        `note: no TCP packets between ${name} and other hosts were traced (net_dev_queue, net_if_receive_skb): its clock is taken as it is`,
-      );
-  });
-  return corrections(source, differences);
+function clockWords(
+  { host, reference, offsetNs, boundNs, packets }: ClockDifference,
+  hosts: readonly HostInfo[],
+): string {
+  const bound = Number.isFinite(boundNs)
+    ? `± ${formatDuration(boundNs)}`
+    : "unbounded, packets went one way only";
+  const way = offsetNs < 0 ? "behind" : "ahead of";
+  return `the clock of ${hosts[host]!.name} is ${formatDuration(Math.abs(offsetNs))} ${way} that of ${hosts[reference]!.name} (${bound}, from ${packets} packets); their times are aligned`;
 }
 
 export interface ExplainPeriods {

@@ -12,6 +12,7 @@ import {
   runReportPart,
 } from "../analyses/report.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
+import { explainPeriods } from "../explain/why.js";
 import { checkPeriods } from "../periods/check.js";
 import { definePeriods } from "../periods/define.js";
 import { renderReportHtml } from "../present/report-html.js";
@@ -77,11 +78,15 @@ export const command: Command = {
         ? await inTwoThreads(source, args.operands, range)
         : inOneThread(source, range);
     const html = args.get("html");
+    const why =
+      (periods.periods ?? []).length > 0 && (html !== undefined || args.has("json"))
+        ? explainPeriods(() => openSource(args.operands), definePeriods(periods), range)
+        : undefined;
     if (html !== undefined) {
-      writeFileSync(html, renderReportHtml(report));
+      writeFileSync(html, renderReportHtml(report, why));
       complain(`report written to ${html}`);
     } else if (args.has("json")) {
-      writeOutput(`${JSON.stringify(reportToJson(report), undefined, 2)}\n`);
+      writeOutput(`${JSON.stringify(reportToJson(report, why), bigintAsText, 2)}\n`);
     } else {
       const color = isatty(1) && !process.env["NO_COLOR"];
       writeOutput(renderReportText(report, { width, color }));
@@ -89,6 +94,11 @@ export const command: Command = {
     return reportProblems(report.machine.problems, 0);
   },
 };
+
+/** As all moments since the epoch in this output: they do not fit a JSON number. */
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}
 
 type ReportRange = Pick<ReportOptions, "beginNs" | "endNs" | "periods">;
 

@@ -66,6 +66,10 @@ export function certaintyOf(
     );
     penalty++;
   }
+  if (recorder.gaveUpNs < range.endNs) {
+    reasons.push("so much happened in this time that the end of it was not kept");
+    penalty += 2;
+  }
   let [unknownNs, earlyNs] = [0, 0];
   const total = range.endNs - range.beginNs;
   for (const { kind, chain, beginNs, endNs, wait } of slices) {

@@ -84,6 +84,10 @@ export class Recorder {
   /** Pages allocated by thread `id` since the run began. */
   readonly pages: number[] = [];
   recording = false;
+  /** Since when nothing more was recorded, because the window had become too long; NaN: all was. */
+  gaveUpNs = Number.NaN;
+  /** States of threads that are held at most (about 50 bytes each). */
+  mostStates = 2 ** 24;
 
   readonly #threads: (ThreadHistory | undefined)[] = [];
   readonly #cpus: CpuHistory[] = [];
@@ -128,7 +132,7 @@ export class Recorder {
 
   /** Begins to record, if it does not yet. */
   open(ns: number): void {
-    if (this.recording) return;
+    if (this.recording || !Number.isNaN(this.gaveUpNs)) return;
     this.recording = true;
     this.#sinceNs = ns;
     for (const host of this.model.hosts) {
@@ -142,6 +146,7 @@ export class Recorder {
   /** Stops, and forgets everything. */
   close(): void {
     this.recording = false;
+    this.gaveUpNs = Number.NaN;
     this.#threads.length = 0;
     this.#cpus.length = 0;
     this.packets.length = 0;
@@ -178,7 +183,15 @@ export class Recorder {
 
   #push(thread: Thread, state: State, arg: number, ns: number, wait?: Wait): void {
     this.#of(thread).push(state, arg, ns, wait);
-    this.#states++;
+    if (++this.#states > this.mostStates) this.#giveUp(ns);
+  }
+
+  /** The window is too long to be held in memory: of the rest nothing is known. */
+  #giveUp(ns: number): void {
+    this.recording = false;
+    for (const history of this.#threads) history?.push(State.unknown, 0, ns);
+    for (const history of this.#cpus) history?.push(-1, ns);
+    this.gaveUpNs = ns;
   }
 
   /** What a thread does on its CPU. */

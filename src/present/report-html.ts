@@ -7,8 +7,10 @@ import type { Distribution } from "../analyses/common.js";
 import type { Report } from "../analyses/report.js";
 import type { PeriodSection } from "../analyses/report-periods.js";
 import { formatCount, formatDuration, formatPercent, formatSeconds, formatSize } from "../base/format.js";
+import type { Why } from "../explain/why.js";
 import { PERIODS_STYLE, periodsHtml } from "./report-periods-html.js";
 import { printable } from "./text.js";
+import { whyHtml } from "./why-html.js";
 import {
   fileWords,
   findingSeverity,
@@ -107,12 +109,14 @@ function latency(d: Distribution): Cell[] {
   return [d.totalNs, d.p50Ns, d.p99Ns, d.maxNs].map((ns) => num(formatDuration(ns)));
 }
 
-export function renderReportHtml(report: Report): string {
+/** `why`: explanations of the periods, where the reader has defined any. */
+export function renderReportHtml(report: Report, why?: Why): string {
   const m = report.machine;
   const host = m.hosts.map((h) => h.name).join(", ") || "unknown machine";
   const sections = [
     findings(report),
     ...(report.periods === undefined ? [] : [periods(report, report.periods)]),
+    ...(why === undefined ? [] : [explanations(report, why)]),
     waits(report),
     cpu(report),
     runQueue(report),
@@ -181,6 +185,16 @@ function periods(report: Report, of: PeriodSection): Section {
       escape: escapeHtml,
       moment: (ns) => momentWords(ns, report.machine, true),
       axis: (left, width, height) => timeAxis(report, left, width, height),
+    }),
+  );
+}
+
+function explanations(report: Report, why: Why): Section {
+  const origin = BigInt(report.machine.originEpochNs);
+  return section("why", "Why the slow ones were slow", [], why.periods.length === 0, () =>
+    whyHtml(why, {
+      escape: escapeHtml,
+      clock: (epochNs) => momentWords(Number(epochNs - origin), report.machine, true),
     }),
   );
 }

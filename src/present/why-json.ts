@@ -1,6 +1,6 @@
 /** Explanations as JSON: ns, bytes; moments as ns since the Unix epoch. */
 import type { Cause, CauseGroup, PeriodWhy, SlowInstance, Usual, Why } from "../explain/why.js";
-import { causeSentences, causeTitle } from "./why-text.js";
+import { causeSentences, causeTitle } from "./why-words.js";
 
 export function whyJson(why: Why): object {
   return { periods: why.periods.map(periodJson), eventRecords: why.eventRecords, problems: why.problems };

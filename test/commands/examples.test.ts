@@ -48,3 +48,9 @@ test("requests: the slow one polled for the name server's answer", () => {
   assert.equal(lines.length, 13);
   assert.equal(lines.filter((line) => /^2865\.9 ms {2}pid 668 .* poll 2503\.\d ms$/.test(line)).length, 1);
 });
+
+test("why: the slow one waited for a name server that never answered", () => {
+  const text = example("why");
+  assert.match(text, /^13 requests, 2 slow$/m);
+  assert.match(text, /^1: network 8\.8\.6\.6:53, 2500 ms instead of 3 ms, certainty high$/m);
+});

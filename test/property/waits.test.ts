@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { certaintyOf } from "../../src/explain/certainty.js";
 import { criticalPath, type Slice, timeOf } from "../../src/explain/critical-path.js";
 import { explainRanges, type Range } from "../../src/explain/run.js";
 import { openSource } from "../../src/sources/ctf.js";
@@ -72,3 +73,27 @@ for (const [name, path] of traces) {
     assert.ok(checked > RANGES, "threads were checked");
   });
 }
+
+const case4 = sharedTrace("case4-coredump-outlier");
+test("a window that is too long is given up, and says so", { skip: needs(case4) }, () => {
+  const source = openSource([case4!]);
+  const range = { beginNs: source.info.beginNs, endNs: source.info.endNs };
+  let known = 0;
+  explainRanges(source, [range], {
+    begin(_range, recorder) {
+      recorder.mostStates = 10_000;
+    },
+    end(_range, recorder) {
+      assert.ok(recorder.gaveUpNs < range.endNs);
+      for (const thread of recorder.model.threads) {
+        if (recorder.history(thread) === undefined) continue;
+        const slices = timeOf(recorder, thread, range.beginNs, range.endNs);
+        assertExact(slices, range, `thread ${thread.tid}`);
+        for (const { kind, endNs } of slices) if (endNs > recorder.gaveUpNs) assert.equal(kind, "unknown");
+        known++;
+      }
+      assert.equal(certaintyOf(recorder, range, []).level, "low");
+    },
+  });
+  assert.ok(known > 10);
+});
