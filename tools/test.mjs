@@ -31,7 +31,9 @@ const collect = (directory) => {
 };
 collect(join(root, "build"));
 const chosen = files.filter((file) => patterns.length === 0 || patterns.some((p) => file.includes(p))).sort();
-const result = spawnSync(process.execPath, ["--test", "--test-reporter=spec", ...chosen], {
+// Half of the time the tests wait for one of the slow references: two files at a time.
+const options = ["--test", "--test-reporter=spec", "--test-concurrency=2"];
+const result = spawnSync(process.execPath, [...options, ...chosen], {
   cwd: root,
   stdio: "inherit",
 });

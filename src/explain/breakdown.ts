@@ -123,7 +123,7 @@ export class Breakdown {
       case "reclaiming":
         return ["memory", ""];
       case "network":
-        return isLocal(slice.cause?.target ?? "")
+        return isLocal(slice.cause?.target ?? "") && slice.wait?.wake?.packet?.sender === undefined
           ? ["process", slice.cause?.target ?? ""]
           : ["network", slice.cause?.target ?? ""];
     }
@@ -176,6 +176,9 @@ export function whatOf(model: KernelModel, slice: Slice): string {
     default: {
       if (wait === undefined) return "";
       const call = wait.call?.syscall.name ?? "";
+      const sender = kind === "network" ? wait.wake?.packet?.sender : undefined;
+      if (sender !== undefined)
+        return `${call} ${cause?.target ?? ""}, on its way from ${plainName(leaderOf(sender).name)}`;
       const target = DISK_KINDS.has(kind) ? diskOf(slice) : (cause?.target ?? "");
       return [call, target].filter((part) => part !== "").join(" ");
     }

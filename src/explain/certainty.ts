@@ -74,15 +74,14 @@ export function certaintyOf(
   const total = range.endNs - range.beginNs;
   for (const { kind, chain, beginNs, endNs, wait } of slices) {
     if (kind === "unknown" && chain.length === 0) unknownNs += endNs - beginNs;
-    if (wait !== undefined && wait.call === undefined && wait.beginNs < recorder.model.source.info.beginNs)
-      earlyNs += endNs - beginNs;
+    if (wait?.early === true) earlyNs += endNs - beginNs;
   }
   if (unknownNs > 0.02 * total) {
     reasons.push(`of ${Math.round((unknownNs * 100) / total)} % of the time nothing is known`);
     penalty += unknownNs > 0.3 * total ? 2 : 1;
   }
   if (earlyNs > 0.05 * total) {
-    reasons.push("a wait began before the trace");
+    reasons.push("a wait began before the trace did, or in a hole of it");
     penalty++;
   }
   for (const [role, resource] of HELPFUL) {

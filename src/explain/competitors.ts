@@ -169,10 +169,17 @@ function mergeRanges(slices: readonly Range[]): Range[] {
   return out;
 }
 
+/** How much of a piece of time lies in ranges that are in order and apart. */
 function overlapOf(ranges: readonly Range[], beginNs: number, endNs: number): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle]!.endNs <= beginNs) low = middle + 1;
+    else high = middle;
+  }
   let sum = 0;
-  for (const range of ranges) {
-    sum += Math.max(0, Math.min(range.endNs, endNs) - Math.max(range.beginNs, beginNs));
+  for (let i = low; i < ranges.length && ranges[i]!.beginNs < endNs; i++) {
+    sum += Math.min(ranges[i]!.endNs, endNs) - Math.max(ranges[i]!.beginNs, beginNs);
   }
   return sum;
 }

@@ -48,6 +48,8 @@ export interface Slice {
 
 const DEEPEST = 32;
 const UNINTERRUPTIBLE = 2;
+/** Packets within a machine take no longer, unless something holds them back. */
+const NO_WAY_NS = 1e6;
 const KINDS: Readonly<Record<State, SliceKind>> = {
   [State.unknown]: "unknown",
   [State.user]: "user",
@@ -110,11 +112,11 @@ function follow(
     const known = link !== undefined && recorder.history(link.by) !== undefined;
     if (link === undefined || !known || chain.length >= DEEPEST || isInside(chain, link)) out.push(slice);
     else {
-      // From another host it was on its way for a while.
+      // From another host, or through a queue that holds packets back, it was on its way for a while.
       const sentNs = wait?.wake?.packet?.sentNs ?? Number.NaN;
-      const away = link.by.host !== thread.host && sentNs < slice.endNs;
+      const away = slice.endNs - sentNs > (link.by.host === thread.host ? NO_WAY_NS : 0);
       const leftNs = away ? Math.max(sentNs, slice.beginNs) : slice.endNs;
-      follow(recorder, link.by, slice.beginNs, leftNs, [...chain, link], out);
+      if (leftNs > slice.beginNs) follow(recorder, link.by, slice.beginNs, leftNs, [...chain, link], out);
       if (leftNs < slice.endNs) out.push({ ...slice, kind: "network", beginNs: leftNs });
     }
   });

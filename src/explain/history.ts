@@ -118,6 +118,8 @@ export interface Wait {
   /** Undefined outside system calls. */
   readonly call: Call | undefined;
   readonly reclaim: boolean;
+  /** It began before anything was known of the thread: for what is not known either, only what ended it. */
+  readonly early: boolean;
   /** What the thread had touched before: context for people. */
   readonly touched: Touched | undefined;
   /** Undefined while it lasts. */

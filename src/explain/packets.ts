@@ -64,10 +64,19 @@ export class Packets {
         const host = hosts[r.host]!;
         const cpu = host.cpu(r.cpu, r.ns);
         if (HARDWARE.test(r.name)) return;
-        const sent = this.#sent[r.host]!;
-        if (sent.size >= MOST_SENT) sent.delete(sent.keys().next().value!);
-        sent.delete(r.skb);
-        sent.set(r.skb, { ns: r.ns, device: r.name, thread: this.#sender(cpu) });
+        // Queued before by whoever sent it; a queue may hold it back, and hand it on in some other context.
+        const queued = this.#sent[r.host]!.get(r.skb);
+        if (queued?.device === r.name) return;
+        this.#remember(r.host, r.skb, { ns: r.ns, device: r.name, thread: this.#sender(cpu) });
+      },
+    });
+    source.subscribe({
+      matches: names.is("netQueue"),
+      fields: { skb: { from: "skbaddr", kind: "address" }, name: { from: "name", kind: "string" } },
+      handle: (r) => {
+        if (HARDWARE.test(r.name)) return;
+        const thread = this.#sender(hosts[r.host]!.cpu(r.cpu, r.ns));
+        this.#remember(r.host, r.skb, { ns: r.ns, device: r.name, thread });
       },
     });
     if (hosts.length > 1) {
@@ -118,6 +127,13 @@ export class Packets {
         this.onArrival?.(packet, cpu);
       },
     });
+  }
+
+  #remember(host: number, skb: number, sent: Sent): void {
+    const map = this.#sent[host]!;
+    map.delete(skb);
+    if (map.size >= MOST_SENT) map.delete(map.keys().next().value!);
+    map.set(skb, sent);
   }
 
   /** With several hosts traced, and their clocks aligned: the segment as it left another one. */

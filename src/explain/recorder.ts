@@ -57,7 +57,7 @@ const CORE_SIGNALS = new Set([3, 4, 5, 6, 7, 8, 11, 24, 25, 31]);
 const AT_ONCE_NS = 50_000;
 /** Devices take more than they have written: what they were given in this time before a wait may delay it. */
 export const BACKLOG_NS = 1e9;
-const MOST_REQUESTS = 4096;
+const FEW_REQUESTS = 8192;
 /** Histories beyond this many states are cut back to what open windows need. */
 const MOST_STATES = 2 ** 20;
 const GONE = 0x30;
@@ -98,6 +98,7 @@ export class Recorder {
   readonly #calls = new Map<Thread, Call>();
   readonly #touched = new Map<Thread, Touched>();
   #states = 0;
+  #mostRequests = FEW_REQUESTS;
   #sinceNs = Number.NaN;
 
   constructor(
@@ -236,7 +237,7 @@ export class Recorder {
     return thread.host.cpus[thread.cpu]?.id ?? -1;
   }
 
-  #block(thread: Thread, ns: number): void {
+  #block(thread: Thread, ns: number, early = false): void {
     const touched = this.#touched.get(thread);
     this.#push(thread, State.blocked, 0, ns, {
       thread,
@@ -244,6 +245,7 @@ export class Recorder {
       taskState: thread.blockedState,
       call: this.#call(thread),
       reclaim: this.#reclaiming.has(thread),
+      early,
       touched: touched === undefined ? undefined : { ...touched },
       wake: undefined,
     });
@@ -273,6 +275,8 @@ export class Recorder {
 
   #woken(thread: Thread, cpu: Cpu | undefined, ns: number): void {
     const history = this.#of(thread);
+    // Not heard of since the window's begin, and woken: it has been blocked all the time.
+    if (history.length === 0 && ns > this.#sinceNs) this.#block(thread, this.#sinceNs, true);
     const wait = history.lastState === State.blocked ? history.lastWait : undefined;
     if (wait !== undefined && wait.wake === undefined) wait.wake = this.#wake(thread, wait, cpu, ns);
     this.#push(thread, State.runnable, this.#cpuId(thread), ns);
@@ -408,7 +412,10 @@ export class Recorder {
     };
     if (cpu !== undefined) this.#completed[cpu.id] = { ns, request: done };
     this.requests.push(done);
-    if (!this.recording && this.requests.length > 2 * MOST_REQUESTS) this.#forgetRequests(ns);
+    if (!this.recording && this.requests.length > this.#mostRequests) {
+      this.#forgetRequests(ns);
+      this.#mostRequests = Math.max(FEW_REQUESTS, 2 * this.requests.length);
+    }
   }
 
   #subscribe(source: EventSource): void {

@@ -150,8 +150,10 @@ export function explainPeriods(open: () => EventSource, periods: PeriodSet, opti
       describer ??= new Describer(recorder, source.info.originNs);
       const last = recorder.model.hosts[job.host]?.cpus[job.endCpu]?.current;
       const thread = [last, job.beginThread].find((one) => one !== undefined && one.tid !== 0);
-      if (thread === undefined) return;
-      job.summary = summarise(recorder, describer, thread, job, job.number, job.pages);
+      if (thread !== undefined) {
+        job.summary = summarise(recorder, describer, thread, job, job.number, job.pages);
+      }
+      job.pages = [];
     },
   });
   const explained = plans.map((one) => explain(one, open));

@@ -40,8 +40,9 @@ function whoText({ name, tid, process }: Who): string {
 
 /** What a piece of time was, in one line. */
 export function sliceText(info: SliceInfo, short = false): string {
-  const { kind, what, by, request, packet, timeoutNs, timedOut } = info;
-  const parts = [`${WORDS[kind] ?? kind} ${printable(what)}`.replace(/:? *$/, "")];
+  const { kind, what, target, by, request, packet, timeoutNs, timedOut } = info;
+  const on = kind === "disk" && target.startsWith("/") ? ` on ${printable(target)}` : "";
+  const parts = [`${WORDS[kind] ?? kind} ${printable(what)}${on}`.replace(/:? *$/, "")];
   if (short) return parts[0]!;
   if (by !== null) parts.push(`ended by ${whoText(by)}`);
   if (request !== null) {

@@ -145,9 +145,11 @@ export function causeTitle({ kind, name, culprits, part }: Cause): string {
       return first === undefined ? "memory was short" : `memory was short: ${who} took it`;
     case "network":
       if (part.timeouts.length > 0) return `${name || "the network"} never answered`;
+      if (part.details[0]?.what.includes(", on its way from"))
+        return `the network held back what ${name} sent`;
       return `${name || "the network"} was slow to answer`;
     case "lock":
-      return `${name || "another thread"} held a lock`;
+      return `${printable(name) || "another thread"} held a lock (futex)`;
     case "child":
       return `its child ${printable(part.holder?.process ?? name)} was slow`;
     case "process":
@@ -222,10 +224,10 @@ export function causeSentences(
     case "lock": {
       const { holder } = part;
       const whose = holder === null ? "" : ` (tid ${holder.tid} of ${printable(holder.process)})`;
-      if (name === "") return [`${It} waited for a lock (${measured}).`];
+      if (name === "") return [`${It} waited for a lock (futex) (${measured}).`];
       return [
-        `${It} waited for a lock (futex) that the thread ${printable(name)}${whose} held (${measured}).`,
-        `Holding it, ${printable(name)} ${doings(part.details, part.ns)}.`,
+        `${It} waited for a lock or a condition (futex) until the thread ${printable(name)}${whose} let ${one ? "it" : "them"} go on (${measured}).`,
+        `Meanwhile ${printable(name)} ${doings(part.details, part.ns)}.`,
       ];
     }
     case "child":
@@ -329,6 +331,12 @@ function networkSentences({ name, part }: Cause, It: string, measured: string): 
           `${It} waited for ${what} of ${peer} that never came (${measured}): ${call} ran into its time limit of ${list(limits)}.`,
         ]
       : [`${It} waited for ${what} of ${peer} (${measured})${call === "" ? "" : `, in ${call}`}.`];
+  const from = /, on its way from (.+)$/.exec(part.details[0]?.what ?? "")?.[1];
+  if (from !== undefined) {
+    out.push(
+      `It was on its way for that long: ${printable(from)} had sent it, and the network held it back.`,
+    );
+  }
   if (part.lastTouched.length > 0) {
     out.push(`Before that the code had touched ${list(part.lastTouched.map(printable))}.`);
   }
@@ -352,7 +360,14 @@ export function headline(why: PeriodWhy): string {
   const all = `${formatCount(count)} ${count === 1 ? "instance" : "instances"} of ${why.path}: median ${formatDuration(medianNs)}, longest ${formatDuration(maxNs)}.`;
   if (slow === 0) return all;
   const limit = limitBy === "percentile" ? "at or above" : "over";
-  return `${all} ${formatCount(slow)} ${slow === 1 ? "is" : "are"} slow (${limit} ${formatDuration(limitNs)}).`;
+  const told = why.groups.reduce((sum, { instances }) => sum + instances.length, 0);
+  const rest =
+    why.verdict !== "outliers" || told === slow
+      ? ""
+      : told === 0
+        ? " No thread was running where they began or ended: they cannot be explained."
+        : ` The ${formatCount(told)} longest are explained.`;
+  return `${all} ${formatCount(slow)} ${slow === 1 ? "is" : "are"} slow (${limit} ${formatDuration(limitNs)}).${rest}`;
 }
 
 /** `2 instances: the disk vda was busy with …` */
