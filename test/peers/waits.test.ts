@@ -97,6 +97,8 @@ for (const name of ["case3-dns-outlier", "case4-coredump-outlier", "case2-xz-out
           if (thread.tid === 0 || recorder.history(thread) === undefined) continue;
           const sum = seen.get(thread.tid) ?? { cpu: 0, ready: 0, blocked: 0 };
           for (const { kind, wait, beginNs, endNs } of timeOf(recorder, thread, range.beginNs, range.endNs)) {
+            // What came before a thread was first heard of is not in the text.
+            if (wait?.early) continue;
             if (wait !== undefined) sum.blocked += endNs - beginNs;
             else if (kind === "runnable") sum.ready += endNs - beginNs;
             else if (kind !== "unknown" && kind !== "gone") sum.cpu += endNs - beginNs;
