@@ -35,7 +35,7 @@ export type CauseKind = Exclude<Resource, "cpu-wait"> | "cpu-contention";
 
 export interface Cause {
   readonly kind: CauseKind;
-  /** Device, peer, lock holder, child, process; "" where there is none. */
+  /** Device, peer, lock holder, child, process; `limit`: memory that a cgroup may not have; "" where there is none. */
   readonly name: string;
   /** Mean time of the slow ones on it, of the usual ones, and the share of the slow ones' extra time that it explains. */
   readonly ns: number;
@@ -288,7 +288,7 @@ function usualOf(
     certainty: leastCertain(summaries),
     attributed: Math.min(...summaries.map(({ attributed }) => attributed)),
     idleShare: mean(machines.map(({ idleShare }) => idleShare)),
-    kswapdShare: mean(summaries.map(({ machine, durationNs }) => machine.kswapdNs / durationNs)),
+    kswapdShare: kswapdShare(summaries),
     machine: mergeCulprits(machines.map(({ users }) => users)),
   };
 }
@@ -413,7 +413,8 @@ function causesOf(summaries: readonly InstanceSummary[], usual: Usual | undefine
     const before = usualNs.get(keyOf(part)) ?? 0;
     return causeOf(part, part.ns, before, extra > 0 ? (part.ns - before) / extra : 0);
   });
-  return (memoryWasShort(summaries, usual) ? foldMemory(all, summaries) : all)
+  const reclaimed = all.some(({ kind, share }) => kind === "memory" && share > LEAST_SHARE);
+  return (reclaimed || memoryWasShort(summaries, usual) ? foldMemory(all, summaries) : all)
     .sort((a, b) => b.share - a.share)
     .filter(({ share }, i) => share >= LEAST_SHARE || i === 0);
 }
@@ -435,15 +436,17 @@ function foldMemory(all: readonly Cause[], summaries: readonly InstanceSummary[]
   const first = folded.find(({ kind }) => kind === "memory") ?? folded[0]!;
   const allocators = mergeCulprits(summaries.map(({ machine }) => machine.allocators));
   const details = folded.flatMap(({ part }) => part.details).sort((a, b) => b.ns - a.ns);
+  // Where the machine has memory left, it is a limit that was reached.
+  const limit = kswapdShare(summaries) < 0.01;
   const memory: Cause = {
     kind: "memory",
-    name: "",
+    name: limit ? "limit" : "",
     ns: sum(({ ns }) => ns),
     usualNs: sum(({ usualNs }) => usualNs),
     share: sum(({ share }) => share),
     part: { ...first.part, ns: sum(({ ns }) => ns), details },
     // Who took pages may not be recorded; who was busiest meanwhile is.
-    culprits: allocators.length > 0 ? allocators : busiestOthers(summaries),
+    culprits: limit ? [] : allocators.length > 0 ? allocators : busiestOthers(summaries),
   };
   return [memory, ...all.filter((cause) => !folded.includes(cause))];
 }
@@ -457,10 +460,12 @@ function busiestOthers(summaries: readonly InstanceSummary[]): Culprit[] {
 
 /** The kernel's thread that frees memory was at work, and usually is not. */
 function memoryWasShort(summaries: readonly InstanceSummary[], usual: Usual | undefined): boolean {
-  const busy = (all: readonly InstanceSummary[]) =>
-    mean(all.map(({ machine, durationNs }) => machine.kswapdNs / durationNs));
-  const share = busy(summaries);
+  const share = kswapdShare(summaries);
   return share > 0.1 && !(share < 2 * (usual?.kswapdShare ?? 0));
+}
+
+function kswapdShare(summaries: readonly InstanceSummary[]): number {
+  return mean(summaries.map(({ machine, durationNs }) => machine.kswapdNs / durationNs));
 }
 
 function leastCertain(summaries: readonly InstanceSummary[]): Certainty {

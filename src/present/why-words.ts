@@ -142,6 +142,7 @@ export function causeTitle({ kind, name, culprits, part }: Cause): string {
       return `${disk} was busy with data of ${who}`;
     }
     case "memory":
+      if (name === "limit") return "the memory limit of its cgroup was reached";
       return first === undefined ? "memory was short" : `memory was short: ${who} took it`;
     case "network":
       if (part.timeouts.length > 0) return `${name || "the network"} never answered`;
@@ -211,6 +212,11 @@ export function causeSentences(
     case "memory":
       return [
         `Memory was short: before ${it} got any, some had to be freed (${measured}): ${it} ${doings(part.details, part.ns)}. Page faults that wait for a free page look like computing.`,
+        ...(name === "limit"
+          ? [
+              `The machine had memory left (its kswapd did not run): what was reached is the memory limit of ${its} cgroup (memory.max, memory.high, the limit of a container).`,
+            ]
+          : []),
         ...(first === undefined
           ? []
           : [
