@@ -48,6 +48,16 @@ export { DataError, MetadataError, PeriscopeError, UsageError } from "./base/err
 export { Series } from "./base/series.js";
 export { Top } from "./base/top.js";
 export type { ExperimentSummary, StreamSummary, TraceSummary } from "./ctf/summary.js";
+export type {
+  ClockSpec,
+  FieldSpec,
+  FieldSpecs,
+  IntegerSpec,
+  TraceSpec,
+  WrittenValue,
+} from "./ctf/write/schema.js";
+export type { RecordClass, StreamWriter } from "./ctf/write/stream-writer.js";
+export { CtfWriter, type CtfWriterOptions } from "./ctf/write/writer.js";
 export type { SliceInfo } from "./explain/describe.js";
 export type { Who } from "./explain/lineage.js";
 export type { Culprit, InstanceSummary, PartInfo } from "./explain/summary.js";

@@ -9,6 +9,7 @@ const src = join(root, "src");
 // From the ground up. Folders on one line are neighbours that do not know each other.
 const floors = [
   ["base"],
+  ["ctf/write"],
   ["ctf/metadata"],
   ["ctf/decode"],
   ["ctf/stream"],

@@ -1,0 +1,158 @@
+/**
+ * One data stream: event records into packets, packets into a file, their places into LTTng's index beside it.
+ *
+ * A packet is written whole, and its index entry after it: whatever ends the program, readers find complete packets.
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { type Encode, type Measure, type Target, writeInteger } from "./encoder.js";
+import type { WrittenValue } from "./schema.js";
+
+/** Packet header (36 bytes: magic, UUID, stream class, instance) and packet context (52). */
+const HEADER_BYTES = 4 + 16 + 4 + 8;
+const CONTEXT_BYTES = 6 * 8 + 4;
+const FIRST_RECORD = HEADER_BYTES + CONTEXT_BYTES;
+const RECORD_HEADER_BYTES = 2 + 4 + 8;
+const MAGIC = 0xc1fc1fc1;
+const EXTENDED = 65_535;
+const INDEX_MAGIC = 0xc1f1dcc1;
+const INDEX_ENTRY_BYTES = 9 * 8;
+
+/** An event record class of the trace, as streams need it. */
+export interface RecordClass {
+  readonly id: number;
+  readonly name: string;
+  readonly encode: Encode;
+  readonly measure: Measure;
+}
+
+export interface StreamOptions {
+  readonly path: string;
+  readonly indexPath: string;
+  readonly uuid: Uint8Array;
+  readonly instance: number;
+  readonly cpu: number;
+  readonly packetBytes: number;
+  readonly context: Pick<RecordClass, "encode" | "measure">;
+}
+
+export class StreamWriter {
+  /** Event records lost before the next packet's begin, since the stream's; counted on by who knows of losses. */
+  discarded = 0n;
+  readonly #options: StreamOptions;
+  readonly #file: number;
+  readonly #index: number;
+  #target: Target;
+  #packetBytes: number;
+  #open = false;
+  #beginCycles = 0n;
+  /** Moment of the last event record, and how much of it readers can reconstruct. */
+  #lastCycles = 0n;
+  #sequence = 0n;
+  #offset = 0n;
+
+  /** Makes the files anew. Throws what the file system throws. */
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#packetBytes = Math.max(options.packetBytes, FIRST_RECORD + 64);
+    this.#target = targetOf(this.#packetBytes);
+    this.#file = openSync(options.path, "w");
+    this.#index = openSync(options.indexPath, "w");
+    const head = new DataView(new ArrayBuffer(16));
+    head.setUint32(0, INDEX_MAGIC);
+    head.setUint32(4, 1);
+    head.setUint32(8, 1);
+    head.setUint32(12, INDEX_ENTRY_BYTES);
+    writeAll(this.#index, new Uint8Array(head.buffer));
+  }
+
+  /**
+   * Appends an event record. `cycles` (of the trace's clock) must not go back; `context` and `values` are in the
+   * order of their fields.
+   */
+  append(
+    event: RecordClass,
+    cycles: bigint,
+    context: readonly WrittenValue[],
+    values: readonly WrittenValue[],
+  ): void {
+    if (cycles < this.#lastCycles) {
+      throw new RangeError(
+        `${this.#options.path}: ${event.name} at ${cycles} cycles, after one at ${this.#lastCycles}`,
+      );
+    }
+    const most = RECORD_HEADER_BYTES + this.#options.context.measure(context) + event.measure(values);
+    if (this.#open && this.#target.at + most > this.#target.u8.length) this.flush(cycles);
+    if (!this.#open) this.#begin(cycles, most);
+    const target = this.#target;
+    // Readers count 32 bits of the clock on from the last one: a longer pause needs all of them.
+    const near = cycles - this.#lastCycles < 1n << 32n && event.id < EXTENDED;
+    if (near) {
+      target.view.setUint16(target.at, event.id, true);
+      target.view.setUint32(target.at + 2, Number(cycles & 0xffffffffn), true);
+      target.at += 6;
+    } else {
+      target.view.setUint16(target.at, EXTENDED, true);
+      target.view.setUint32(target.at + 2, event.id, true);
+      target.view.setBigUint64(target.at + 6, cycles, true);
+      target.at += 14;
+    }
+    this.#options.context.encode(target, context);
+    event.encode(target, values);
+    this.#lastCycles = cycles;
+  }
+
+  #begin(cycles: bigint, recordBytes: number): void {
+    // A record larger than a packet gets one of its size.
+    const bytes = Math.max(this.#packetBytes, FIRST_RECORD + recordBytes);
+    if (this.#target.u8.length !== bytes) this.#target = targetOf(bytes);
+    this.#target.at = FIRST_RECORD;
+    this.#beginCycles = cycles;
+    this.#lastCycles = cycles;
+    this.#open = true;
+  }
+
+  /** Writes the packet in hand, if there is one; it ends at `endCycles` (default: with its last event record). */
+  flush(endCycles: bigint = this.#lastCycles): void {
+    if (!this.#open) return;
+    const { uuid, instance, cpu } = this.#options;
+    const { u8, view, at } = this.#target;
+    view.setUint32(0, MAGIC, true);
+    u8.set(uuid, 4);
+    view.setUint32(20, 0, true);
+    writeInteger({ u8, view, at: 24 }, 64, instance);
+    const bits = BigInt(at) * 8n;
+    const words = [this.#beginCycles, endCycles, bits, bits, this.#sequence, this.discarded];
+    words.forEach((word, i) => {
+      view.setBigUint64(HEADER_BYTES + 8 * i, word, true);
+    });
+    view.setUint32(HEADER_BYTES + 48, cpu, true);
+    writeAll(this.#file, u8.subarray(0, at));
+    this.#writeIndex([this.#offset, bits, bits, this.#beginCycles, endCycles, this.discarded, 0n]);
+    this.#offset += BigInt(at);
+    this.#sequence++;
+    this.#open = false;
+  }
+
+  #writeIndex(words: readonly bigint[]): void {
+    const entry = new DataView(new ArrayBuffer(INDEX_ENTRY_BYTES));
+    [...words, BigInt(this.#options.instance), this.#sequence].forEach((word, i) => {
+      entry.setBigUint64(8 * i, word);
+    });
+    writeAll(this.#index, new Uint8Array(entry.buffer));
+  }
+
+  close(): void {
+    this.flush();
+    closeSync(this.#file);
+    closeSync(this.#index);
+  }
+}
+
+function targetOf(bytes: number): Target {
+  const u8 = new Uint8Array(bytes);
+  return { u8, view: new DataView(u8.buffer), at: 0 };
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+}
