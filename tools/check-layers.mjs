@@ -22,6 +22,7 @@ const floors = [
   ["profiles"],
   ["analyses"],
   ["explain"],
+  ["record"],
   ["present"],
   ["api"],
   ["cli"],
