@@ -136,11 +136,11 @@ async function instanceOf(
   const progress = makeProgress();
   const { byPath } = collectInstances(source, periods, { path, ...time, onProgress: progress?.update });
   progress?.end();
-  const list = byPath.get(path) ?? [];
-  if (list.length === 0) throw new PeriscopeError(`${label}: no instance of ${path} in the trace`);
+  const list = byPath.get(path);
+  if (list === undefined) throw new PeriscopeError(`${label}: no instance of ${path} in the trace`);
   const number = wholeNumber(args.get("instance"), `${label}: --instance`, 1);
-  const longest = list.reduce((a, b) => (b.endNs - b.beginNs > a.endNs - a.beginNs ? b : a));
-  const one = number === undefined ? longest : list.find((other) => other.number === number);
+  const index = number === undefined ? -1 : list.find(number);
+  const one = number === undefined ? list.longest() : index < 0 ? undefined : list.at(index);
   if (one === undefined) {
     throw new UsageError(
       `${label}: --instance: ${path} has no instance ${number}, expected 1 to ${list.length}`,

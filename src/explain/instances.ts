@@ -22,9 +22,102 @@ export interface Occurrence {
   readonly instance: PeriodInstance | undefined;
 }
 
+/** All instances of a period in columns: there may be millions. In order of number once `seal` has run. */
+export class Occurrences {
+  length = 0;
+  #number = new Int32Array(64);
+  #begin = new Float64Array(64);
+  #end = new Float64Array(64);
+  /** Host, CPU, CPU at the end; then 1 completed, 2 uncertain. */
+  #places = new Int16Array(64 * 4);
+  #order: Int32Array | undefined;
+  /** Instances with their trees, of the longest. */
+  readonly #trees = new Map<number, PeriodInstance>();
+
+  constructor(readonly path: string) {}
+
+  add(number: number, instance: PeriodInstance): void {
+    if (this.length === this.#number.length) this.#grow();
+    const i = this.length++;
+    const { beginNs, endNs, host, cpu, endCpu, completed, uncertain } = instance;
+    this.#number[i] = number;
+    this.#begin[i] = beginNs;
+    this.#end[i] = endNs;
+    this.#places.set([host, cpu, endCpu, (completed ? 1 : 0) + (uncertain ? 2 : 0)], 4 * i);
+    this.#trees.set(number, instance);
+    if (this.#trees.size > 2 * MOST_TREES) this.#fell();
+  }
+
+  #grow(): void {
+    const size = 2 * this.#number.length;
+    const grown = <A extends Int32Array | Float64Array | Int16Array>(to: A, from: A): A => {
+      to.set(from);
+      return to;
+    };
+    this.#number = grown(new Int32Array(size), this.#number);
+    this.#begin = grown(new Float64Array(size), this.#begin);
+    this.#end = grown(new Float64Array(size), this.#end);
+    this.#places = grown(new Int16Array(4 * size), this.#places);
+  }
+
+  /** Keeps the trees of the longest only. */
+  #fell(): void {
+    const longest = [...this.#trees].sort(([, a], [, b]) => lengthOf(b) - lengthOf(a));
+    for (const [number] of longest.slice(MOST_TREES)) this.#trees.delete(number);
+  }
+
+  seal(): void {
+    this.#order = Int32Array.from({ length: this.length }, (_, i) => i).sort(
+      (a, b) => this.#number[a]! - this.#number[b]!,
+    );
+  }
+
+  /** By order of begin, from 0. */
+  at(index: number): Occurrence {
+    const i = this.#order![index]!;
+    const number = this.#number[i]!;
+    const [host, cpu, endCpu, flags] = this.#places.subarray(4 * i, 4 * i + 4);
+    return {
+      number,
+      path: this.path,
+      beginNs: this.#begin[i]!,
+      endNs: this.#end[i]!,
+      host: host!,
+      cpu: cpu!,
+      endCpu: endCpu!,
+      completed: (flags! & 1) !== 0,
+      uncertain: (flags! & 2) !== 0,
+      instance: this.#trees.get(number),
+    };
+  }
+
+  /** Indices of the completed ones, in order of begin. */
+  completed(): Int32Array {
+    return this.#order!.map((_, index) => index).filter(
+      (index) => (this.#places[4 * this.#order![index]! + 3]! & 1) !== 0,
+    );
+  }
+
+  durationAt(index: number): number {
+    const i = this.#order![index]!;
+    return this.#end[i]! - this.#begin[i]!;
+  }
+
+  /** Index of the one with this number; -1 none. */
+  find(number: number): number {
+    return this.#order!.findIndex((i) => this.#number[i] === number);
+  }
+
+  longest(): Occurrence {
+    let most = 0;
+    for (let i = 1; i < this.length; i++) if (this.durationAt(i) > this.durationAt(most)) most = i;
+    return this.at(most);
+  }
+}
+
 export interface Instances {
   /** Completed and not, by period (path), in order of begin. */
-  readonly byPath: ReadonlyMap<string, readonly Occurrence[]>;
+  readonly byPath: ReadonlyMap<string, Occurrences>;
   readonly eventRecords: number;
   readonly problems: readonly string[];
 }
@@ -45,10 +138,9 @@ export function collectInstances(
   periods: PeriodSet,
   { path, beginNs, endNs, onProgress }: CollectOptions = {},
 ): Instances {
-  const byPath = new Map<string, Occurrence[]>();
+  const byPath = new Map<string, Occurrences>();
   const numbers = new Map<string, number>();
   const open = new Map<PeriodInstance, number>();
-  let trees: Occurrence[] = [];
   const wanted = ({ definition, parent }: PeriodInstance) =>
     path === undefined ? parent === undefined : definition.path === path;
   const engine = new PeriodEngine(source, periods, {
@@ -63,27 +155,10 @@ export function collectInstances(
       const number = open.get(instance);
       if (number === undefined) return;
       open.delete(instance);
-      const { host, cpu, endCpu, uncertain, completed } = instance;
-      const one = {
-        number,
-        path: instance.definition.path,
-        beginNs: instance.beginNs,
-        endNs: instance.endNs,
-        host,
-        cpu,
-        endCpu,
-        uncertain,
-        completed,
-        instance: instance as PeriodInstance | undefined,
-      };
-      let list = byPath.get(one.path);
-      if (list === undefined) byPath.set(one.path, (list = []));
-      list.push(one);
-      trees.push(one);
-      if (trees.length < 2 * MOST_TREES) return;
-      trees.sort((a, b) => lengthOf(b) - lengthOf(a));
-      for (const short of trees.slice(MOST_TREES)) (short as { instance: undefined }).instance = undefined;
-      trees = trees.slice(0, MOST_TREES);
+      const { path: one } = instance.definition;
+      let list = byPath.get(one);
+      if (list === undefined) byPath.set(one, (list = new Occurrences(one)));
+      list.add(number, instance);
     },
   });
   const model = createKernelModel(source, engine.needs);
@@ -94,7 +169,7 @@ export function collectInstances(
   run.until(Number.POSITIVE_INFINITY);
   const { eventRecords, problems, lastNs } = run.end();
   engine.closeAll(lastNs);
-  for (const list of byPath.values()) list.sort((a, b) => a.number - b.number);
+  for (const list of byPath.values()) list.seal();
   return { byPath, eventRecords, problems };
 }
 

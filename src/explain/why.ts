@@ -14,7 +14,14 @@ import type { Resource } from "./breakdown.js";
 import type { Certainty } from "./certainty.js";
 import { Describer } from "./describe.js";
 import { type Evidence, evidenceAt } from "./evidence.js";
-import { capturesOf, collectInstances, lengthOf, type Occurrence, waterfallLinesOf } from "./instances.js";
+import {
+  capturesOf,
+  collectInstances,
+  lengthOf,
+  type Occurrence,
+  type Occurrences,
+  waterfallLinesOf,
+} from "./instances.js";
 import { explainRanges } from "./run.js";
 import { type Culprit, type InstanceSummary, type PartInfo, sortCulprits, summarise } from "./summary.js";
 
@@ -166,7 +173,8 @@ export function explainPeriods(open: () => EventSource, periods: PeriodSet, opti
 
 interface Plan {
   readonly path: string;
-  readonly durations: readonly number[];
+  /** In ascending order. */
+  readonly durations: Float64Array;
   readonly open: number;
   readonly limitNs: number;
   readonly limitBy: PeriodWhy["limitBy"];
@@ -175,22 +183,22 @@ interface Plan {
   readonly usual: readonly Job[];
 }
 
-function plan(path: string, list: readonly Occurrence[], options: WhyOptions): Plan {
-  const complete = list.filter(({ completed }) => completed);
-  const durations = complete.map(lengthOf).sort((a, b) => a - b);
+function plan(path: string, list: Occurrences, options: WhyOptions): Plan {
+  const complete = list.completed();
+  const durations = Float64Array.from(complete, (index) => list.durationAt(index)).sort();
   const [limitNs, limitBy] = limitOf(durations, options);
-  const isSlow = (one: Occurrence) => lengthOf(one) > limitNs;
-  const job = (one: Occurrence, slow: boolean): Job => ({
-    ...one,
+  const isSlow = (index: number) => list.durationAt(index) > limitNs;
+  const job = (index: number, slow: boolean): Job => ({
+    ...list.at(index),
     slow,
     beginThread: undefined,
     pages: [],
     summary: undefined,
   });
-  const slow = complete.filter(isSlow).sort((a, b) => lengthOf(b) - lengthOf(a));
-  const others = complete.filter((one) => !isSlow(one));
+  const slow = complete.filter(isSlow).sort((a, b) => list.durationAt(b) - list.durationAt(a));
+  const others = complete.filter((index) => !isSlow(index));
   const step = Math.max(1, others.length / MOST_USUAL);
-  const usual: Occurrence[] = [];
+  const usual: number[] = [];
   for (let at = step / 2; at < others.length; at += step) usual.push(others[Math.floor(at)]!);
   return {
     path,
@@ -199,8 +207,8 @@ function plan(path: string, list: readonly Occurrence[], options: WhyOptions): P
     limitNs,
     limitBy,
     slowCount: slow.length,
-    slow: slow.slice(0, MOST_SLOW).map((one) => job(one, true)),
-    usual: usual.map((one) => job(one, false)),
+    slow: Array.from(slow.slice(0, MOST_SLOW), (index) => job(index, true)),
+    usual: usual.map((index) => job(index, false)),
   };
 }
 
@@ -208,7 +216,7 @@ function plan(path: string, list: readonly Occurrence[], options: WhyOptions): P
  * Six standard deviations above the median, and half as long again: worth a look. The deviation is estimated from
  * the median distance to the median (times 1.4826), which slow instances cannot spoil unless half of them are slow.
  */
-function limitOf(sorted: readonly number[], options: WhyOptions): [number, PeriodWhy["limitBy"]] {
+function limitOf(sorted: Float64Array, options: WhyOptions): [number, PeriodWhy["limitBy"]] {
   if (options.thresholdNs !== undefined) return [options.thresholdNs, "threshold"];
   const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
   if (options.percentile !== undefined) {
@@ -220,7 +228,7 @@ function limitOf(sorted: readonly number[], options: WhyOptions): [number, Perio
   // Of few, those that took twice as long as the fastest; one alone is worth a look.
   if (sorted.length < LEAST) return [sorted.length === 1 ? 0 : 2 * (sorted[0] ?? Number.NaN), "spread"];
   const median = at(0.5);
-  const distances = sorted.map((ns) => Math.abs(ns - median)).sort((a, b) => a - b);
+  const distances = sorted.map((ns) => Math.abs(ns - median)).sort();
   const deviation = 1.4826 * distances[Math.floor(distances.length / 2)]!;
   return [Math.max(median + 6 * deviation, 1.5 * median), "spread"];
 }
