@@ -79,6 +79,8 @@ export class Recorder {
   readonly crashes: Crash[] = [];
   /** Requests finished in the window, and some before it, by completion. */
   readonly requests: DiskRequest[] = [];
+  /** Calls of the window that made the disk write (fsync and its like), by end. */
+  readonly syncs: { readonly thread: Thread; readonly beginNs: number; readonly endNs: number }[] = [];
   /** Packets that arrived in the window. */
   readonly packets: Packet[] = [];
   /** Pages allocated by thread `id` since the run began. */
@@ -151,6 +153,7 @@ export class Recorder {
     this.#threads.length = 0;
     this.#cpus.length = 0;
     this.packets.length = 0;
+    this.syncs.length = 0;
     this.#calls.clear();
     this.#states = 0;
   }
@@ -165,6 +168,8 @@ export class Recorder {
     }
     for (const cpu of this.#cpus) cpu?.dropBefore(ns);
     this.#forgetRequests(ns);
+    const sync = this.syncs.findIndex(({ endNs }) => endNs >= ns);
+    this.syncs.splice(0, sync < 0 ? this.syncs.length : sync);
     const later = this.packets.findIndex((packet) => packet.ns >= ns);
     this.packets.splice(0, later < 0 ? this.packets.length : later);
     this.#sinceNs = ns;
@@ -330,6 +335,11 @@ export class Recorder {
     });
     on.syscallEnd.push((thread, ns) => {
       if (!this.recording) return;
+      const { kind, name } = thread.syscall!;
+      // Ranges of files are written early, but not waited for.
+      if (kind === "sync" && !name.startsWith("sync_file_range")) {
+        this.syncs.push({ thread, beginNs: thread.syscallBeginNs, endNs: ns });
+      }
       const call = this.#calls.get(thread);
       if (call !== undefined) {
         if (call.beginNs === thread.syscallBeginNs) {

@@ -23,6 +23,8 @@ export interface Culprit {
   pages: number;
   /** Packets sent to this machine. */
   packets: number;
+  /** Calls of fsync and its like meanwhile. */
+  syncs: number;
   /** The file (not of the system) that it touched last; "" none. */
   readonly file: string;
   /** For disks: how it is known; through which worker. */
@@ -200,13 +202,16 @@ function partInfo(
       info.culprits = culpritsOf(
         recorder,
         describer,
-        use.users.map(({ thread: user, busyNs, bytes, ownerBy, submitter }) => ({
-          thread: user,
-          ns: busyNs,
-          bytes,
-          ownerBy,
-          through: submitter === undefined ? "" : plainName(submitter.name),
-        })),
+        [
+          ...use.users.map(({ thread: user, busyNs, bytes, ownerBy, submitter }) => ({
+            thread: user,
+            ns: busyNs,
+            bytes,
+            ownerBy,
+            through: submitter === undefined ? "" : plainName(submitter.name),
+          })),
+          ...syncsDuring(recorder, range, thread),
+        ],
         crashedIn(recorder, range),
       );
       break;
@@ -264,6 +269,7 @@ interface Use {
   readonly bytes?: number;
   readonly pages?: number;
   readonly packets?: number;
+  readonly syncs?: number;
   readonly ownerBy?: OwnerBy;
   readonly through?: string;
 }
@@ -298,11 +304,12 @@ function culpritsOf(
     const key = plainName(thread.name);
     const known = byName.get(key);
     if (known !== undefined) {
-      known.processes++;
+      if (use.syncs === undefined) known.processes++;
       known.ns += use.ns;
       known.bytes += use.bytes ?? 0;
       known.pages += use.pages ?? 0;
       known.packets += use.packets ?? 0;
+      known.syncs += use.syncs ?? 0;
       continue;
     }
     const crash = recorder.crashes.find((one) => one.thread.process === thread.process);
@@ -313,6 +320,7 @@ function culpritsOf(
       bytes: use.bytes ?? 0,
       pages: use.pages ?? 0,
       packets: use.packets ?? 0,
+      syncs: use.syncs ?? 0,
       file: recorder.fileOf(thread),
       ownerBy: use.ownerBy ?? null,
       through: use.through ?? "",
@@ -320,6 +328,17 @@ function culpritsOf(
     });
   }
   return sortCulprits([...byName.values()]).slice(0, MOST_CULPRITS);
+}
+
+/** Others who made the disk write: their own bytes may be few, and the journal's flushes are nobody's. */
+function syncsDuring(recorder: Recorder, { beginNs, endNs }: Range, self: Thread): Use[] {
+  const byProcess = new Map<Thread, number>();
+  for (const { thread, beginNs: from, endNs: to } of recorder.syncs) {
+    if (to < beginNs || from > endNs || thread.process === self.process) continue;
+    const leader = leaderOf(thread);
+    byProcess.set(leader, (byProcess.get(leader) ?? 0) + 1);
+  }
+  return [...byProcess].map(([thread, syncs]) => ({ thread, ns: 0, syncs, ownerBy: "submitter" }));
 }
 
 function crashedIn(recorder: Recorder, { beginNs, endNs }: Range): Thread | undefined {

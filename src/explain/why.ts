@@ -355,6 +355,7 @@ function mergeCulprits(lists: readonly (readonly Culprit[])[]): Culprit[] {
         known.bytes += culprit.bytes;
         known.pages += culprit.pages;
         known.packets += culprit.packets;
+        known.syncs += culprit.syncs;
         known.processes = Math.max(known.processes, culprit.processes);
       }
     }

@@ -309,6 +309,13 @@ function diskSentences(cause: Cause, measured: string, origin: string, clock: Cl
     const crash = crashText(first, clock);
     if (crash !== "") out.push(`${printable(first.who.process)} ${crash}.`);
     else if (!waiters.includes(first.who.process)) out.push(fileText(first).trim());
+    const syncing = culprits
+      .filter(({ syncs, who }) => syncs > 0 && !waiters.includes(who.process))
+      .sort((a, b) => b.syncs - a.syncs)
+      .slice(0, 3)
+      .map((culprit) => `${whoText(culprit)} ${formatCount(culprit.syncs)} times`);
+    if (syncing.length > 0)
+      out.push(`Others forced data to the disk meanwhile (fsync and its like): ${list(syncing)}.`);
     if (first.ownerBy === "dirtied") {
       out.push(
         "Whose data the workers of the kernel write is concluded from the pages that threads made dirty: likely, not certain.",
