@@ -31,6 +31,8 @@ export interface ExplainTarget {
   readonly reopen: () => CtfSource;
   readonly time: TimeOptions;
   readonly clock: ClockText;
+  /** How far the hosts' clocks were apart, before they were aligned: for machine output. */
+  readonly clocks: readonly object[];
 }
 
 /** The traces of a command line, their clocks aligned, and its range. Throws where there is nothing to explain. */
@@ -56,7 +58,14 @@ export function explainTarget(args: ParsedArguments, label: string): ExplainTarg
   const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
   const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
   const clock = new ClockText({ gmt: args.has("gmt"), date: severalDays });
-  return { source, reopen: open, time, clock };
+  const { hosts } = info;
+  const clocks = differences.map(({ host, reference, boundNs, ...rest }) => ({
+    host: hosts[host]!.name,
+    reference: hosts[reference]!.name,
+    ...rest,
+    boundNs: Number.isFinite(boundNs) ? boundNs : null,
+  }));
+  return { source, reopen: open, time, clock, clocks };
 }
 
 function clockWords(

@@ -76,7 +76,7 @@ async function run(args: ParsedArguments, label: "waits" | "critical-path"): Pro
   }
   const tid = wholeNumber(args.get("tid"), `${label}: --tid`, 0);
   const target = explainTarget(args, label);
-  const { source, clock, reopen } = target;
+  const { source, clock, clocks, reopen } = target;
   const { range, find, what } =
     tid === undefined
       ? await instanceOf(args, target, label)
@@ -92,7 +92,7 @@ async function run(args: ParsedArguments, label: "waits" | "critical-path"): Pro
     reportProblems(problems, 0);
     throw new PeriscopeError(`${label}: nobody knows ${what} in this time; periscope cputop lists threads`);
   }
-  if (args.has("json")) writeOutput(`${exactJson(result.time)}\n`);
+  if (args.has("json")) writeOutput(`${exactJson({ ...result.time, clocks })}\n`);
   else {
     const options = {
       width,

@@ -42,7 +42,7 @@ export const command: Command = {
       throw new UsageError("why: --threshold and --percentile exclude each other");
     const limits = limitsOf(args);
     const width = wholeNumber(args.get("width"), "why: --width", 60) ?? terminalWidth();
-    const { source, reopen, time, clock } = explainTarget(args, "why");
+    const { source, reopen, time, clock, clocks } = explainTarget(args, "why");
     const { definitions, name, words } = await explainPeriodArguments(args, "why");
     const periods = definePeriods(definitions);
     if (name !== undefined) checkNames("period", [name], periods);
@@ -73,7 +73,7 @@ export const command: Command = {
         "why: no instance of these periods in the trace; periscope periods tells which profiles fit",
       );
     }
-    if (args.has("json")) writeOutput(`${exactJson(whyJson(why))}\n`);
+    if (args.has("json")) writeOutput(`${exactJson({ ...whyJson(why), clocks })}\n`);
     else {
       const paths = args.operands.map(shellWord).join(" ");
       const lines = why.periods.flatMap((one, i) => [

@@ -190,7 +190,9 @@ test("a server on another host: its thread is followed, and the clocks' error is
     stderr,
     /the clock of webvm is [\d.]+ s behind that of dbvm \(.+ [\d.]+ ms, from \d+ packets\)/,
   );
-  const { slices, thread, durationNs } = JSON.parse(stdout);
+  const { slices, thread, durationNs, clocks } = JSON.parse(stdout);
+  assert.deepEqual([clocks[0].host, clocks[0].reference], ["webvm", "dbvm"]);
+  assert.ok(clocks[0].boundNs > 0 && clocks[0].boundNs < 10e6);
   assert.equal(thread.host, "webvm");
   const asleep = slices.find(({ kind }: Json) => kind === "timer");
   assert.equal(asleep.thread.host, "dbvm");
