@@ -114,10 +114,11 @@ function follow(
     else {
       // From another host, or through a queue that holds packets back, it was on its way for a while.
       const sentNs = wait?.wake?.packet?.sentNs ?? Number.NaN;
-      const away = slice.endNs - sentNs > (link.by.host === thread.host ? NO_WAY_NS : 0);
+      const held = wait?.wake?.packet?.device !== "lo" || softirqThread(wait) !== undefined;
+      const away = slice.endNs - sentNs > (link.by.host === thread.host ? NO_WAY_NS : 0) && held;
       const leftNs = away ? Math.max(sentNs, slice.beginNs) : slice.endNs;
       if (leftNs > slice.beginNs) follow(recorder, link.by, slice.beginNs, leftNs, [...chain, link], out);
-      if (leftNs < slice.endNs) out.push({ ...slice, kind: "network", beginNs: leftNs });
+      if (leftNs < slice.endNs) arrive(recorder, { ...slice, beginNs: leftNs }, link, chain, out);
     }
   });
 }
@@ -139,6 +140,28 @@ function sinceItsWork(segments: readonly Segment[]): Segment[] {
 function unborn(segments: readonly Segment[]): boolean {
   const [first, second] = segments;
   return first?.state === State.unknown && second?.state === State.gone;
+}
+
+/** What a packet waits for between its sending and its arrival. */
+function arrive(recorder: Recorder, slice: Slice, link: Link, chain: readonly Link[], out: Slice[]): void {
+  const softirqs = softirqThread(slice.wait);
+  // Within the machine there is no way: the thread that handles softirqs had to get a CPU first.
+  if (slice.wait?.wake?.packet?.device === "lo" && softirqs !== undefined) {
+    follow(
+      recorder,
+      softirqs,
+      slice.beginNs,
+      slice.endNs,
+      [...chain, { ...link, by: softirqs, kind: "kernel" }],
+      out,
+    );
+  } else out.push({ ...slice, kind: "network" });
+}
+
+/** The kernel's thread that handled the softirq of a wake-up, if it was not done on the way out of something else. */
+function softirqThread(wait: Wait | undefined): Thread | undefined {
+  const thread = wait?.wake?.interrupted;
+  return thread?.name.startsWith("ksoftirqd") === true ? thread : undefined;
 }
 
 /** Whether the thread to follow waits in this chain itself: two that wake each other explain nothing. */

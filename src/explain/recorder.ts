@@ -62,7 +62,7 @@ const FEW_REQUESTS = 8192;
 const MOST_STATES = 2 ** 20;
 const GONE = 0x30;
 const PATH_CALLS =
-  /^(open|openat|openat2|creat|access|faccessat2?|stat|lstat|newstat|newlstat|newfstatat|execve|execveat|statx|readlink)$/;
+  /^(open|openat|openat2|creat|access|faccessat2?|stat|lstat|newstat|newlstat|newfstatat|statx|readlink)$/;
 
 /** Directories in which programs keep what others have written for them. */
 const PLUGIN =
