@@ -35,10 +35,10 @@ export {
   waits,
   why,
 } from "./api/explain.js";
+export type { Moment } from "./api/moment.js";
 export {
   type EventQuery,
   type FieldValue,
-  type Moment,
   type OpenOptions,
   open,
   type TraceEvent,

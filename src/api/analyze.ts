@@ -5,10 +5,9 @@ import type { FilterOptions } from "../analyses/filter.js";
 import { ANALYSES } from "../analyses/registry.js";
 import { type RunAnalysesResult, runAnalyses, type Slice } from "../analyses/run.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
-import { parseMoment } from "../base/moment.js";
 import { definePeriods } from "../periods/define.js";
 import { openSource } from "../sources/ctf.js";
-import type { Moment } from "./trace.js";
+import { type Moment, momentNs } from "./moment.js";
 
 /** An analysis, by name (`cputop`, `memtop`, `io`, `irq`, `sched`, `syscallstats`, `futex`, `period`) or one of your own. */
 export interface AnalyzeRequest {
@@ -53,20 +52,12 @@ export function analyze(
     );
   }
   const { originNs } = source.info;
-  const ns = (moment: Moment | undefined): number | undefined => {
-    if (moment === undefined) return undefined;
-    if (moment instanceof Date) return Number(BigInt(moment.getTime()) * 1_000_000n - originNs);
-    return Number(
-      (typeof moment === "bigint" ? moment : parseMoment(moment, { gmt: false, dayOfNs: originNs })) -
-        originNs,
-    );
-  };
   const list: Slice[] = [];
   const { cpus, tids, procnames, cgroups, containers } = options;
   const result = runAnalyses(source, requests.map(resolve), {
     filter: { cpus, tids, procnames, cgroups, containers },
-    beginNs: ns(options.begin),
-    endNs: ns(options.end),
+    beginNs: momentNs(options.begin, originNs),
+    endNs: momentNs(options.end, originNs),
     refreshNs: options.refreshNs,
     periods: definePeriods({ periods: options.periods, captures: options.captures }),
     perPeriod: options.perPeriod === true && (options.periods ?? []).length > 0,

@@ -1,11 +1,9 @@
 /** Explanations as functions: paths in, plain data out. */
-import { parseMoment } from "../base/moment.js";
-import { type AlignedTraces, alignedTraces } from "../explain/aligned.js";
+import { type AlignedTraces, alignedTraces, reuse } from "../explain/aligned.js";
 import { explainThread, type ThreadTime, threadByTid } from "../explain/thread-time.js";
 import { explainPeriods, type Why } from "../explain/why.js";
 import { definePeriods } from "../periods/define.js";
-import type { CtfSource } from "../sources/ctf.js";
-import type { Moment } from "./trace.js";
+import { type Moment, momentNs } from "./moment.js";
 
 export interface ExplainOptions {
   readonly begin?: Moment;
@@ -34,17 +32,13 @@ export interface ThreadQuery extends ExplainOptions {
 export function why(paths: string | readonly string[], query: WhyQuery): Why {
   const { open } = aligned(paths);
   const source = open();
-  let first: CtfSource | undefined = source;
   const { thresholdNs, percentile, periods, captures } = query;
-  return explainPeriods(
-    () => {
-      const one = first ?? open();
-      first = undefined;
-      return one;
-    },
-    definePeriods({ periods, captures }),
-    { thresholdNs, percentile, beginNs: nsOf(source, query.begin), endNs: nsOf(source, query.end) },
-  );
+  return explainPeriods(reuse(source, open), definePeriods({ periods, captures }), {
+    thresholdNs,
+    percentile,
+    beginNs: momentNs(query.begin, source.info.originNs),
+    endNs: momentNs(query.end, source.info.originNs),
+  });
 }
 
 /**
@@ -68,21 +62,12 @@ function timeOfThread(
   const source = aligned(paths).open();
   const { info } = source;
   const range = {
-    beginNs: Math.max(nsOf(source, begin) ?? info.beginNs, info.beginNs),
-    endNs: Math.min(nsOf(source, end) ?? info.endNs, info.endNs),
+    beginNs: Math.max(momentNs(begin, source.info.originNs) ?? info.beginNs, info.beginNs),
+    endNs: Math.min(momentNs(end, source.info.originNs) ?? info.endNs, info.endNs),
   };
   return explainThread(source, range, threadByTid(tid, host), { follow }).time;
 }
 
 function aligned(paths: string | readonly string[]): AlignedTraces {
   return alignedTraces(typeof paths === "string" ? [paths] : paths);
-}
-
-function nsOf({ info }: CtfSource, moment: Moment | undefined): number | undefined {
-  if (moment === undefined) return undefined;
-  const { originNs } = info;
-  if (moment instanceof Date) return Number(BigInt(moment.getTime()) * 1_000_000n - originNs);
-  const epochNs =
-    typeof moment === "bigint" ? moment : parseMoment(moment, { gmt: false, dayOfNs: originNs });
-  return Number(epochNs - originNs);
 }

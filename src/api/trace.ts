@@ -4,9 +4,9 @@
  * Two ways. `events()` gives one plain object after the other, for scripts. `subscribe()` and `run()` call
  * back with a reused record and decode nothing but what was asked for, for analyses of millions of records.
  */
+
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { globToRegExp } from "../base/glob.js";
-import { parseMoment } from "../base/moment.js";
 import { type ExperimentSummary, summarize } from "../ctf/summary.js";
 import { type CtfSource, type CtfSourceOptions, openSource } from "../sources/ctf.js";
 import type {
@@ -18,6 +18,7 @@ import type {
   SourceInfo,
   Subscription,
 } from "../sources/source.js";
+import { type Moment, momentNs } from "./moment.js";
 
 /** A decoded value: number (bigint where a number would not be exact), string, boolean, array, object, bytes. */
 export type FieldValue =
@@ -29,9 +30,6 @@ export type FieldValue =
   | undefined
   | FieldValue[]
   | { [name: string]: FieldValue };
-
-/** A moment: nanoseconds since the Unix epoch, a `Date`, or text such as `2026-11-23 16:59:34.5` (local time). */
-export type Moment = bigint | Date | string;
 
 export interface EventQuery<F extends string = string> {
   /** Event names or patterns (`sched_*`); default all. */
@@ -146,7 +144,10 @@ export class TraceSet {
         });
       },
     });
-    const steps = source.start({ beginNs: this.#ns(query.begin), endNs: this.#ns(query.end) });
+    const steps = source.start({
+      beginNs: momentNs(query.begin, this.originNs),
+      endNs: momentNs(query.end, this.originNs),
+    });
     try {
       for (let more = true; more; ) {
         more = steps.turn(stepRecords);
@@ -182,17 +183,6 @@ export class TraceSet {
 
   #fresh(): CtfSource {
     return openSource(this.paths, this.options);
-  }
-
-  #ns(moment: Moment | undefined): number | undefined {
-    if (moment === undefined) return undefined;
-    const epochNs =
-      typeof moment === "bigint"
-        ? moment
-        : moment instanceof Date
-          ? BigInt(moment.getTime()) * 1_000_000n
-          : parseMoment(moment, { gmt: false, dayOfNs: this.originNs });
-    return Number(epochNs - this.originNs);
   }
 
   #note(problems: readonly string[]): void {

@@ -66,3 +66,8 @@ export function formatUtc(epochNs: bigint): string {
   if (Number.isNaN(date.getTime())) return `${epochNs} ns`;
   return `${date.toISOString().slice(0, 19).replace("T", " ")}.${rest.toString().padStart(9, "0")}`;
 }
+
+/** `a`, `a and b`, `a, b and c`. */
+export function formatList(parts: readonly string[]): string {
+  return parts.length < 2 ? (parts[0] ?? "") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
+}

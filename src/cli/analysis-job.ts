@@ -12,9 +12,8 @@ import { formatCount } from "../base/format.js";
 import { Spool } from "../base/spool.js";
 import { checkPeriods } from "../periods/check.js";
 import type { PeriodArguments, PeriodSet } from "../periods/define.js";
-import { spansDays } from "../present/clock-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
-import { analysisOptions, filterOptions, type TimeOptions, timeOptions } from "./analysis-options.js";
+import { analysisOptions, filterOptions, rangeOptions, type TimeOptions } from "./analysis-options.js";
 import { complain } from "./command.js";
 import type { ParsedArguments } from "./options.js";
 import { checkNames, definedPeriods } from "./period-options.js";
@@ -68,10 +67,7 @@ export function prepare(
   if (!aboutPeriods && info.traces.length > 0 && !info.traces.some((trace) => trace.domain !== "ust")) {
     throw new PeriscopeError(`${label}: only user-space traces here, expected a kernel trace`);
   }
-  const at = (ns: number) => info.originNs + BigInt(Number.isFinite(ns) ? Math.floor(ns) : 0);
-  const [firstNs, lastNs] = [at(info.beginNs), at(info.endNs)];
-  const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
-  const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
+  const { time, severalDays } = rangeOptions(args, info);
   if (periods !== undefined && info.traces.length > 0) {
     const known = new Set(profiles.periods);
     for (const { message, definition, never } of checkPeriods(periods, info)) {

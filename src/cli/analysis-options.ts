@@ -4,6 +4,8 @@ import type { FilterOptions } from "../analyses/filter.js";
 import { UsageError } from "../base/errors.js";
 import { parseMoment } from "../base/moment.js";
 import { parseDuration, parseSize } from "../base/units.js";
+import { spansDays } from "../present/clock-text.js";
+import type { SourceInfo } from "../sources/source.js";
 import type { CommandSpec, OptionSpec, ParsedArguments } from "./options.js";
 import { groupList, nameList, PERIODS } from "./period-options.js";
 
@@ -229,7 +231,7 @@ export function onlyLog(options: Readonly<Record<string, unknown>>): boolean {
   );
 }
 
-export interface TraceTimes {
+interface TraceTimes {
   /** Exact ns since the epoch: of `ns` 0, of the first and of the last packet. */
   readonly originNs: bigint;
   readonly firstNs: bigint;
@@ -244,7 +246,7 @@ export interface TimeOptions {
 }
 
 /** `--begin`, `--end`, `--timerange` and `--refresh`, as `ns` since the source's origin. */
-export function timeOptions(args: ParsedArguments, times: TraceTimes): TimeOptions {
+function timeOptions(args: ParsedArguments, times: TraceTimes): TimeOptions {
   const moment = (text: string | undefined): number | undefined => {
     if (text === undefined) return undefined;
     if (times.severalDays && /^\s*\d\d:/.test(text)) {
@@ -269,6 +271,17 @@ export function timeOptions(args: ParsedArguments, times: TraceTimes): TimeOptio
   if (refreshNs !== undefined && refreshNs <= 0)
     throw new UsageError(`--refresh: "${refresh}", expected a duration above 0`);
   return { beginNs: moment(begin), endNs, refreshNs };
+}
+
+/** The range that a command line asks for, and whether moments of the traces are told with their dates. */
+export function rangeOptions(
+  args: ParsedArguments,
+  info: SourceInfo,
+): { readonly time: TimeOptions; readonly severalDays: boolean } {
+  const at = (ns: number) => info.originNs + BigInt(Number.isFinite(ns) ? Math.floor(ns) : 0);
+  const [firstNs, lastNs] = [at(info.beginNs), at(info.endNs)];
+  const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
+  return { time: timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays }), severalDays };
 }
 
 /** What LAMI's metadata and errors are about. */

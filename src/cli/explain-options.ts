@@ -5,10 +5,10 @@ import { formatDuration } from "../base/format.js";
 import { alignedTraces } from "../explain/aligned.js";
 import type { ClockDifference } from "../explain/clock-alignment.js";
 import type { PeriodArguments } from "../periods/define.js";
-import { ClockText, spansDays } from "../present/clock-text.js";
+import { ClockText } from "../present/clock-text.js";
 import { type CtfSource, openSource } from "../sources/ctf.js";
 import type { HostInfo } from "../sources/source.js";
-import { type TimeOptions, timeOptions } from "./analysis-options.js";
+import { rangeOptions, type TimeOptions } from "./analysis-options.js";
 import { complain } from "./command.js";
 import type { OptionSpec, ParsedArguments } from "./options.js";
 import { profileArgumentsOf } from "./period-options.js";
@@ -53,10 +53,7 @@ export function explainTarget(args: ParsedArguments, label: string): ExplainTarg
       `note: no TCP packets between ${name} and other hosts were traced (net_dev_queue, net_if_receive_skb): its clock is taken as it is`,
     );
   }
-  const at = (ns: number) => info.originNs + BigInt(Number.isFinite(ns) ? Math.floor(ns) : 0);
-  const [firstNs, lastNs] = [at(info.beginNs), at(info.endNs)];
-  const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
-  const time = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
+  const { time, severalDays } = rangeOptions(args, info);
   const clock = new ClockText({ gmt: args.has("gmt"), date: severalDays });
   const { hosts } = info;
   const clocks = differences.map(({ host, reference, boundNs, ...rest }) => ({

@@ -12,6 +12,7 @@ import {
   runReportPart,
 } from "../analyses/report.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
+import { alignedTraces } from "../explain/aligned.js";
 import { explainPeriods } from "../explain/why.js";
 import { checkPeriods } from "../periods/check.js";
 import { definePeriods } from "../periods/define.js";
@@ -80,7 +81,7 @@ export const command: Command = {
     const html = args.get("html");
     const why =
       (periods.periods ?? []).length > 0 && (html !== undefined || args.has("json"))
-        ? explainPeriods(() => openSource(args.operands), definePeriods(periods), range)
+        ? explainPeriods(alignedTraces(args.operands).open, definePeriods(periods), range)
         : undefined;
     if (html !== undefined) {
       writeFileSync(html, renderReportHtml(report, why));

@@ -3,11 +3,11 @@
 import { track } from "../analyses/track.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { UsageError } from "../base/errors.js";
-import { ClockText, spansDays } from "../present/clock-text.js";
+import { ClockText } from "../present/clock-text.js";
 import { fieldsText } from "../present/event-text.js";
 import { exactJson } from "../present/lami.js";
 import { openSource } from "../sources/ctf.js";
-import { timeOptions } from "./analysis-options.js";
+import { rangeOptions } from "./analysis-options.js";
 import { type Command, complain, reportProblems } from "./command.js";
 import type { ParsedArguments } from "./options.js";
 
@@ -44,10 +44,8 @@ export const command: Command = {
     for (const note of source.experiment.notes()) complain(`note: ${note}`);
     if (source.info.traces.length === 0) return reportProblems(source.failures, 0);
     const { info } = source;
-    const at = (ns: number) => info.originNs + BigInt(Number.isFinite(ns) ? Math.floor(ns) : 0);
-    const [firstNs, lastNs] = [at(info.beginNs), at(info.endNs)];
-    const severalDays = spansDays(firstNs, lastNs, args.has("gmt"));
-    const { beginNs, endNs } = timeOptions(args, { originNs: info.originNs, firstNs, lastNs, severalDays });
+    const { time, severalDays } = rangeOptions(args, info);
+    const { beginNs, endNs } = time;
     const clock = new ClockText({ gmt: args.has("gmt"), date: severalDays });
     const out = new ByteWriter(1);
     const json = args.has("json");

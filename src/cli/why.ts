@@ -2,6 +2,7 @@
 import { isatty } from "node:tty";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { parseDuration } from "../base/units.js";
+import { reuse } from "../explain/aligned.js";
 import { explainPeriods } from "../explain/why.js";
 import { checkPeriods } from "../periods/check.js";
 import { definePeriods } from "../periods/define.js";
@@ -50,21 +51,12 @@ export const command: Command = {
       for (const { message } of checkPeriods(periods, source.info)) if (args.has("period")) complain(message);
     }
     const progress = makeProgress();
-    let first: typeof source | undefined = source;
-    const why = explainPeriods(
-      () => {
-        const one = first ?? reopen();
-        first = undefined;
-        return one;
-      },
-      periods,
-      {
-        ...limits,
-        ...time,
-        path: name === undefined ? undefined : periods.find(name)?.path,
-        onProgress: progress?.update,
-      },
-    );
+    const why = explainPeriods(reuse(source, reopen), periods, {
+      ...limits,
+      ...time,
+      path: name === undefined ? undefined : periods.find(name)?.path,
+      onProgress: progress?.update,
+    });
     progress?.end();
     const problems = [...source.failures, ...why.problems];
     if (why.periods.length === 0) {

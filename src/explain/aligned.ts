@@ -16,7 +16,7 @@ export function alignedTraces(paths: readonly string[]): AlignedTraces {
   const source = openSource(paths);
   const { hosts } = source.info;
   if (hosts.length < 2)
-    return { open: once(source, () => openSource(paths)), differences: [], unaligned: [] };
+    return { open: reuse(source, () => openSource(paths)), differences: [], unaligned: [] };
   const differences = clockDifferences(source);
   const clocks = corrections(source, differences);
   const known = new Set(differences.map(({ host }) => host));
@@ -27,8 +27,8 @@ export function alignedTraces(paths: readonly string[]): AlignedTraces {
   };
 }
 
-/** The first one need not be opened again. */
-function once(first: CtfSource, open: () => CtfSource): () => CtfSource {
+/** Opens `first` for nothing: it is open already, and has not been read. */
+export function reuse(first: CtfSource, open: () => CtfSource): () => CtfSource {
   let left: CtfSource | undefined = first;
   return () => {
     const source = left ?? open();

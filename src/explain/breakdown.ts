@@ -46,6 +46,18 @@ export interface Detail {
   count: number;
 }
 
+/** Adds to the detail that is like it, or as a new one. */
+export function addDetail(details: Map<string, Detail>, detail: Detail): void {
+  const { process, kind, what, via, ns, count } = detail;
+  const key = [process, kind, what, ...via].join("\n");
+  const known = details.get(key);
+  if (known === undefined) details.set(key, { ...detail });
+  else {
+    known.ns += ns;
+    known.count += count;
+  }
+}
+
 /** `kworker/u4:1-events` is a kworker; numbers of workers mean nothing to people. */
 export function plainName(name: string): string {
   return name.replace(/^(kworker|ksoftirqd|kswapd|migration)[/0-9].*$/, "$1");
@@ -76,14 +88,7 @@ export class Breakdown {
     const process = plainName(leaderOf(slice.thread).name);
     const what = whatOf(this.model, slice);
     const via = viaOf(slice.chain);
-    const detailKey = `${process}\n${slice.kind}\n${what}\n${via.join("\n")}`;
-    const detail = part.details.get(detailKey);
-    if (detail === undefined)
-      part.details.set(detailKey, { process, kind: slice.kind, what, via, ns, count: 1 });
-    else {
-      detail.ns += ns;
-      detail.count++;
-    }
+    addDetail(part.details, { process, kind: slice.kind, what, via, ns, count: 1 });
   }
 
   /** Who has the CPU instead decides: somebody, a softirq in its own thread, or nobody. */

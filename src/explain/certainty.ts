@@ -1,4 +1,5 @@
 /** How sure an explanation is, and what to record next time to be surer. */
+import { formatCount, formatList } from "../base/format.js";
 import { ROLE_NAMES, type Role } from "../kernel/names.js";
 import type { Slice } from "./critical-path.js";
 import type { Recorder } from "./recorder.js";
@@ -45,8 +46,7 @@ export function missingFor(recorder: Recorder): { reasons: string[]; enable: str
     untold.push("what was asked of the kernel");
     enable.push("syscall_entry_*", "syscall_exit_*");
   }
-  const list = untold.length < 2 ? untold.join("") : `${untold.slice(0, -1).join(", ")} and ${untold.at(-1)}`;
-  return { reasons: untold.length === 0 ? [] : [`the trace does not tell ${list}`], enable };
+  return { reasons: untold.length === 0 ? [] : [`the trace does not tell ${formatList(untold)}`], enable };
 }
 
 /** Of a range whose critical path is known. `resources`: those that the explanation rests on. */
@@ -61,9 +61,7 @@ export function certaintyOf(
   const lost = recorder.holes.filter(({ beginNs, endNs }) => beginNs < range.endNs && endNs >= range.beginNs);
   if (lost.length > 0) {
     const count = lost.reduce((sum, hole) => sum + (Number.isNaN(hole.count) ? 0 : hole.count), 0);
-    reasons.push(
-      `the tracer lost ${count > 0 ? count.toLocaleString("en-US") : "some"} event records in this time`,
-    );
+    reasons.push(`the tracer lost ${count > 0 ? formatCount(count) : "some"} event records in this time`);
     penalty++;
   }
   if (recorder.gaveUpNs < range.endNs) {

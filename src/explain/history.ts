@@ -37,18 +37,9 @@ export type State = (typeof State)[keyof typeof State];
 export interface Call {
   readonly syscall: Syscall;
   readonly beginNs: number;
-  readonly fd: number;
   readonly file: FileEntry | undefined;
-  /** Descriptors waited for. */
-  readonly fdCount: number;
   /** Longest it may wait; NaN: no limit is known. */
   readonly timeoutNs: number;
-  /** Operation of a futex, and its address. */
-  readonly arg: number;
-  readonly address: number;
-  /** NaN until it ends. */
-  ret: number;
-  endNs: number;
 }
 
 /** A finished request to a disk. */

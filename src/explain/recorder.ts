@@ -96,8 +96,6 @@ export class Recorder {
   readonly #packets: Packets;
   readonly #completed: (Completion | undefined)[] = [];
   readonly #reclaiming = new Set<Thread>();
-  /** Call objects of threads that waited in their current call. */
-  readonly #calls = new Map<Thread, Call>();
   readonly #touched = new Map<Thread, Touched>();
   #states = 0;
   #mostRequests = FEW_REQUESTS;
@@ -154,7 +152,6 @@ export class Recorder {
     this.#cpus.length = 0;
     this.packets.length = 0;
     this.syncs.length = 0;
-    this.#calls.clear();
     this.#states = 0;
   }
 
@@ -248,34 +245,12 @@ export class Recorder {
       thread,
       beginNs: ns,
       taskState: thread.blockedState,
-      call: this.#call(thread),
+      call: callOf(thread),
       reclaim: this.#reclaiming.has(thread),
       early,
       touched: touched === undefined ? undefined : { ...touched },
       wake: undefined,
     });
-  }
-
-  /** One object for all waits of one call. */
-  #call(thread: Thread): Call | undefined {
-    const { syscall } = thread;
-    if (syscall === undefined) return undefined;
-    const known = this.#calls.get(thread);
-    if (known !== undefined && known.beginNs === thread.syscallBeginNs) return known;
-    const call: Call = {
-      syscall,
-      beginNs: thread.syscallBeginNs,
-      fd: thread.syscallFd,
-      file: thread.syscallFile,
-      fdCount: thread.syscallFdCount,
-      timeoutNs: thread.syscallTimeoutNs,
-      arg: thread.syscallArg,
-      address: syscall.wait === "futex" ? thread.syscallAddress : Number.NaN,
-      ret: Number.NaN,
-      endNs: Number.NaN,
-    };
-    this.#calls.set(thread, call);
-    return call;
   }
 
   #woken(thread: Thread, cpu: Cpu | undefined, ns: number): void {
@@ -339,14 +314,6 @@ export class Recorder {
       // Ranges of files are written early, but not waited for.
       if (kind === "sync" && !name.startsWith("sync_file_range")) {
         this.syncs.push({ thread, beginNs: thread.syscallBeginNs, endNs: ns });
-      }
-      const call = this.#calls.get(thread);
-      if (call !== undefined) {
-        if (call.beginNs === thread.syscallBeginNs) {
-          call.ret = thread.syscallRet;
-          call.endNs = ns;
-        }
-        this.#calls.delete(thread);
       }
       this.#push(thread, State.user, 0, ns);
     });
@@ -485,6 +452,11 @@ export class Recorder {
       },
     });
   }
+}
+
+function callOf({ syscall, syscallBeginNs, syscallFile, syscallTimeoutNs }: Thread): Call | undefined {
+  if (syscall === undefined) return undefined;
+  return { syscall, beginNs: syscallBeginNs, file: syscallFile, timeoutNs: syscallTimeoutNs };
 }
 
 function contextBegin(cpu: Cpu, ns: number): number {

@@ -1,10 +1,10 @@
 /** One instance of a period explained: its parts, and who had what it waited for. Made while histories are at hand. */
 
 import type { Thread } from "../kernel/state.js";
-import { breakdownOf, type Part, plainName, type Resource } from "./breakdown.js";
+import { breakdownOf, type Detail, type Part, plainName, type Resource } from "./breakdown.js";
 import { attributedShare, type Certainty, certaintyOf } from "./certainty.js";
 import { cpuUseDuring, cpuUseIn, diskUseDuring } from "./competitors.js";
-import { criticalPath, type Slice, type SliceKind } from "./critical-path.js";
+import { criticalPath, type Slice } from "./critical-path.js";
 import type { Describer, SliceInfo } from "./describe.js";
 import type { OwnerBy } from "./history.js";
 import { isKernelThread, leaderOf, type Who } from "./lineage.js";
@@ -34,22 +34,13 @@ export interface Culprit {
   readonly crash: { readonly signal: number; readonly epochNs: bigint } | null;
 }
 
-export interface DetailInfo {
-  readonly process: string;
-  readonly kind: SliceKind;
-  readonly what: string;
-  readonly via: readonly string[];
-  ns: number;
-  count: number;
-}
-
 /** Time on one resource, with what matters of it. */
 export interface PartInfo {
   readonly resource: Resource;
   readonly name: string;
   ns: number;
   /** The largest first. */
-  details: DetailInfo[];
+  details: Detail[];
   culprits: Culprit[];
   /** Of waits for a CPU: nobody ran there. */
   idleNs: number;

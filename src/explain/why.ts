@@ -10,7 +10,7 @@ import type { WaterfallLine } from "../analyses/waterfall.js";
 import type { Thread } from "../kernel/state.js";
 import type { PeriodSet } from "../periods/define.js";
 import type { EventSource } from "../sources/source.js";
-import type { Resource } from "./breakdown.js";
+import { addDetail, type Detail, type Resource } from "./breakdown.js";
 import type { Certainty } from "./certainty.js";
 import { Describer } from "./describe.js";
 import { type Evidence, evidenceAt } from "./evidence.js";
@@ -104,7 +104,7 @@ export interface PeriodWhy {
   readonly minNs: number;
   readonly medianNs: number;
   readonly maxNs: number;
-  /** Longer is slow; NaN: too few to say. */
+  /** Longer is slow; NaN: there is none. */
   readonly limitNs: number;
   readonly limitBy: "threshold" | "percentile" | "spread";
   readonly slow: number;
@@ -132,7 +132,6 @@ const TROUBLE_SHARE = 0.35;
 const TROUBLES = new Set<Resource>(["cpu-wait", "cpu-limit", "disk", "memory", "lock", "interrupts"]);
 
 interface Job extends Occurrence {
-  readonly slow: boolean;
   beginThread: Thread | undefined;
   pages: number[];
   summary: InstanceSummary | undefined;
@@ -188,9 +187,8 @@ function plan(path: string, list: Occurrences, options: WhyOptions): Plan {
   const durations = Float64Array.from(complete, (index) => list.durationAt(index)).sort();
   const [limitNs, limitBy] = limitOf(durations, options);
   const isSlow = (index: number) => list.durationAt(index) > limitNs;
-  const job = (index: number, slow: boolean): Job => ({
+  const job = (index: number): Job => ({
     ...list.at(index),
-    slow,
     beginThread: undefined,
     pages: [],
     summary: undefined,
@@ -207,8 +205,8 @@ function plan(path: string, list: Occurrences, options: WhyOptions): Plan {
     limitNs,
     limitBy,
     slowCount: slow.length,
-    slow: Array.from(slow.slice(0, MOST_SLOW), (index) => job(index, true)),
-    usual: usual.map((index) => job(index, false)),
+    slow: Array.from(slow.slice(0, MOST_SLOW), (index) => job(index)),
+    usual: usual.map((index) => job(index)),
   };
 }
 
@@ -239,7 +237,6 @@ function explain(one: Plan, open: () => EventSource): PeriodWhy {
   const usual = usualJobs.length === 0 ? undefined : usualOf(usualJobs.map(({ summary }) => summary!));
   const slow = one.slow.filter(({ summary }) => summary !== undefined);
   const most = one.slowCount > durations.length / 2 && durations.length >= LEAST;
-  const groups = groupsOf(slow, usual, open);
   const everyone =
     most && slow.length > 0
       ? usualOf(
@@ -268,7 +265,7 @@ function explain(one: Plan, open: () => EventSource): PeriodWhy {
     limitBy: one.limitBy,
     slow: one.slowCount,
     verdict,
-    groups: most ? [] : groups,
+    groups: most ? [] : groupsOf(slow, usual, open),
     usual: everyone,
   };
 }
@@ -316,17 +313,9 @@ function mergeParts(summaries: readonly InstanceSummary[]): PartInfo[] {
     .map((same): PartInfo => {
       const sum = (pick: (part: PartInfo) => number) => same.reduce((total, part) => total + pick(part), 0);
       const largest = same.reduce((a, b) => (b.ns > a.ns ? b : a));
-      const details = new Map<string, PartInfo["details"][number]>();
-      for (const part of same) {
-        for (const detail of part.details) {
-          const key = `${detail.process}\n${detail.kind}\n${detail.what}\n${detail.via.join("\n")}`;
-          const known = details.get(key);
-          if (known === undefined) details.set(key, { ...detail, ns: detail.ns / n });
-          else {
-            known.ns += detail.ns / n;
-            known.count += detail.count;
-          }
-        }
+      const details = new Map<string, Detail>();
+      for (const detail of same.flatMap((part) => part.details)) {
+        addDetail(details, { ...detail, ns: detail.ns / n });
       }
       return {
         ...largest,

@@ -2,15 +2,16 @@
 import { formatDuration, formatPercent } from "../base/format.js";
 import type { PartInfo } from "../explain/summary.js";
 import type { CauseGroup, PeriodWhy, Usual, Why } from "../explain/why.js";
-import { fieldsText } from "./event-text.js";
 import {
   type Clock,
   comparison,
+  evidenceText,
   groupParagraph,
   groupTitle,
   headline,
   normParagraphs,
   resourceText,
+  usualPart,
   worstText,
 } from "./why-words.js";
 
@@ -28,9 +29,7 @@ function partsHtml(
   const rows = parts
     .filter(({ ns }, i) => i < 8 && ns > 0.005 * wholeNs)
     .map((part) => {
-      const same = usual?.parts.find(
-        ({ resource, name }) => resource === part.resource && (name === part.name || resource === "network"),
-      );
+      const same = usual === undefined ? undefined : usualPart(part, usual);
       const usually =
         usual === undefined
           ? ""
@@ -44,10 +43,7 @@ function partsHtml(
 function groupHtml(why: PeriodWhy, group: CauseGroup, draw: WhyHtmlOptions): string {
   const { clock } = draw;
   const { summary } = group.instances[0]!;
-  const records = group.evidence.map(
-    ({ epochNs, event, cpu, tid, procname, payload }) =>
-      `${clock(epochNs)} (cpu ${cpu}${tid === null ? "" : `, ${procname} ${tid}`}) ${event} ${fieldsText(payload)}`,
-  );
+  const records = group.evidence.map((one) => evidenceText(one, clock, false));
   const evidence =
     records.length === 0
       ? ""

@@ -2,17 +2,18 @@
 import { formatCount, formatDuration, formatPercent } from "../base/format.js";
 import type { PartInfo } from "../explain/summary.js";
 import type { CauseGroup, PeriodWhy, Usual } from "../explain/why.js";
-import { fieldsText } from "./event-text.js";
-import { fit, pad, paint, printable, type TextOptions, textWidth, wrap } from "./text.js";
+import { fit, pad, paint, type TextOptions, textWidth, wrap } from "./text.js";
 import { waterfallText } from "./waterfall-text.js";
 import {
   type Clock,
   comparison,
+  evidenceText,
   groupParagraph,
   groupTitle,
   headline,
   normParagraphs,
   resourceText,
+  usualPart,
   worstText,
 } from "./why-words.js";
 
@@ -35,9 +36,7 @@ function partsTable(
   const rows = parts.filter(({ ns }, i) => i < 7 && ns > 0.005 * wholeNs);
   const label = Math.min(44, Math.max(...rows.map((part) => textWidth(resourceText(part))), 8));
   return rows.map((part) => {
-    const same = usual?.parts.find(
-      ({ resource, name }) => resource === part.resource && (name === part.name || resource === "network"),
-    );
+    const same = usual === undefined ? undefined : usualPart(part, usual);
     return fit(
       `    ${pad(fit(resourceText(part), label), label, "left")}  ${pad(formatDuration(part.ns), 8, "right")} ${pad(formatPercent(part.ns / wholeNs), 7, "right")}` +
         (usual === undefined ? "" : `   usually ${same === undefined ? "none" : formatDuration(same.ns)}`),
@@ -69,11 +68,7 @@ function groupText(why: PeriodWhy, group: CauseGroup, number: number, options: W
   }
   if (group.evidence.length > 0) {
     out.push("", "   Event records that decide:");
-    for (const { epochNs, procname, tid, event, payload, cpu, host } of group.evidence) {
-      const thread = tid === null ? "" : `, ${printable(procname)} ${tid}`;
-      const where = `${options.hosts ? `${host} ` : ""}cpu ${cpu}${thread}`;
-      out.push(fit(`    ${clock(epochNs)} (${where}) ${event} ${fieldsText(payload)}`, width));
-    }
+    for (const one of group.evidence) out.push(fit(`    ${evidenceText(one, clock, options.hosts)}`, width));
   }
   const more = options.more(why.path, summary.number);
   return more.length === 0 ? out : [...out, "", "   To see more:", ...more.map((line) => `    ${line}`)];

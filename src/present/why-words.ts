@@ -1,8 +1,11 @@
 /** Explanations in words: what text, HTML and JSON say of causes. */
-import { formatCount, formatDuration, formatPercent, formatSize } from "../base/format.js";
+import { formatCount, formatDuration, formatList, formatPercent, formatSize } from "../base/format.js";
+import type { Detail } from "../explain/breakdown.js";
+import type { Evidence } from "../explain/evidence.js";
 import type { Who } from "../explain/lineage.js";
-import { type Culprit, type DetailInfo, measureOf, type PartInfo } from "../explain/summary.js";
+import { type Culprit, measureOf, type PartInfo } from "../explain/summary.js";
 import type { Cause, CauseGroup, PeriodWhy, Usual } from "../explain/why.js";
+import { fieldsText } from "./event-text.js";
 import { printable } from "./text.js";
 
 /** Moments as text. */
@@ -100,7 +103,7 @@ const DOING: Readonly<Record<string, string>> = {
 };
 
 /** What somebody did, the largest first: `computed (341 ms), was in the system call futex (20 ms)`. */
-function doings(details: readonly DetailInfo[], wholeNs: number): string {
+function doings(details: readonly Detail[], wholeNs: number): string {
   const byText = new Map<string, number>();
   for (const { kind, what, ns } of details) {
     const text = `${DOING[kind] ?? kind} ${what}`.trim().replace(/ in$/, "");
@@ -111,10 +114,6 @@ function doings(details: readonly DetailInfo[], wholeNs: number): string {
     .slice(0, 3)
     .map(([text, ns]) => `${text} (${formatDuration(ns)})`)
     .join(", ");
-}
-
-export function list(parts: readonly string[]): string {
-  return parts.length < 2 ? (parts[0] ?? "") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
 /** The headline of a cause: what it was, and who. */
@@ -189,7 +188,7 @@ export function causeSentences(
         `${It} ${was} ready to run, but had to wait for a CPU (${measured}).`,
         ...(first === undefined
           ? []
-          : [`On these CPUs ran meanwhile: ${list(shares(culprits))}.${origin}${fileText(first)}`]),
+          : [`On these CPUs ran meanwhile: ${formatList(shares(culprits))}.${origin}${fileText(first)}`]),
       ];
     case "cpu-limit":
       return [
@@ -221,8 +220,8 @@ export function causeSentences(
           ? []
           : [
               first.pages > 0
-                ? `Most pages were taken meanwhile by ${list(shares(culprits))}.${origin}`
-                : `Who took it is not recorded (kmem_mm_page_alloc); busiest meanwhile: ${list(shares(culprits))}.${origin}`,
+                ? `Most pages were taken meanwhile by ${formatList(shares(culprits))}.${origin}`
+                : `Who took it is not recorded (kmem_mm_page_alloc); busiest meanwhile: ${formatList(shares(culprits))}.${origin}`,
             ]),
       ];
     case "network":
@@ -278,10 +277,10 @@ function interruptSentences({ part, culprits }: Cause, measured: string, origin:
   }
   const rows = [...byWhat].sort((a, b) => b[1].ns - a[1].ns).slice(0, 3);
   const out = [
-    `${measured}: ${list(rows.map(([name, { ns, count }]) => `${name} ${formatDuration(ns)} (${formatCount(count)} times)`))}.`,
+    `${measured}: ${formatList(rows.map(([name, { ns, count }]) => `${name} ${formatDuration(ns)} (${formatCount(count)} times)`))}.`,
   ];
   if (part.packets >= 1) {
-    const from = culprits.length === 0 ? "" : `, sent on this machine by ${list(shares(culprits))}`;
+    const from = culprits.length === 0 ? "" : `, sent on this machine by ${formatList(shares(culprits))}`;
     out.push(`${formatCount(part.packets)} packets arrived in that time${from}.${origin}`);
   }
   return out;
@@ -294,9 +293,9 @@ function diskSentences(cause: Cause, measured: string, origin: string, clock: Cl
   const calls = [...new Set(part.details.map(({ what }) => what.split(" ")[0]!))].filter(
     (call) => call !== "" && call !== name,
   );
-  const files = part.files.length === 0 ? "" : ` on ${list(part.files.map(printable))}`;
+  const files = part.files.length === 0 ? "" : ` on ${formatList(part.files.map(printable))}`;
   const out = [
-    `${list(waiters.map(printable))} waited for the disk ${name} (${measured})${calls.length > 0 ? `, in ${list(calls.slice(0, 3))}${files}` : ""}.`,
+    `${formatList(waiters.map(printable))} waited for the disk ${name} (${measured})${calls.length > 0 ? `, in ${formatList(calls.slice(0, 3))}${files}` : ""}.`,
   ];
   if (first !== undefined && part.bytes > 0) {
     const through =
@@ -304,7 +303,7 @@ function diskSentences(cause: Cause, measured: string, origin: string, clock: Cl
         ? ""
         : `, written by ${first.through} on its behalf`;
     out.push(
-      `Then and just before the disk handled ${formatSize(part.bytes)} per instance, of which ${list(shares(culprits))}${through}.${origin}`,
+      `Then and just before the disk handled ${formatSize(part.bytes)} per instance, of which ${formatList(shares(culprits))}${through}.${origin}`,
     );
     const crash = crashText(first, clock);
     if (crash !== "") out.push(`${printable(first.who.process)} ${crash}.`);
@@ -315,7 +314,7 @@ function diskSentences(cause: Cause, measured: string, origin: string, clock: Cl
       .slice(0, 3)
       .map((culprit) => `${whoText(culprit)} ${formatCount(culprit.syncs)} times`);
     if (syncing.length > 0)
-      out.push(`Others forced data to the disk meanwhile (fsync and its like): ${list(syncing)}.`);
+      out.push(`Others forced data to the disk meanwhile (fsync and its like): ${formatList(syncing)}.`);
     if (first.ownerBy === "dirtied") {
       out.push(
         "Whose data the workers of the kernel write is concluded from the pages that threads made dirty: likely, not certain.",
@@ -341,7 +340,7 @@ function networkSentences({ name, part }: Cause, It: string, measured: string): 
   const out =
     limits.length > 0
       ? [
-          `${It} waited for ${what} of ${peer} that never came (${measured}): ${call} ran into its time limit of ${list(limits)}.`,
+          `${It} waited for ${what} of ${peer} that never came (${measured}): ${call} ran into its time limit of ${formatList(limits)}.`,
         ]
       : [`${It} waited for ${what} of ${peer} (${measured})${call === "" ? "" : `, in ${call}`}.`];
   const from = /, on its way from (.+)$/.exec(part.details[0]?.what ?? "")?.[1];
@@ -351,7 +350,7 @@ function networkSentences({ name, part }: Cause, It: string, measured: string): 
     );
   }
   if (part.lastTouched.length > 0) {
-    out.push(`Before that the code had touched ${list(part.lastTouched.map(printable))}.`);
+    out.push(`Before that the code had touched ${formatList(part.lastTouched.map(printable))}.`);
   }
   return out;
 }
@@ -406,7 +405,7 @@ export function groupParagraph(group: CauseGroup, clock: Clock): string {
   const sentences = causes
     .slice(0, 3)
     .flatMap((cause, i) => [...(i === 1 ? ["Besides:"] : []), ...causeSentences(cause, { clock, one })]);
-  return `${one ? "Instance" : "Instances"} ${list(which)}. ${sentences.join(" ")} ${certaintyText(group)}`;
+  return `${one ? "Instance" : "Instances"} ${formatList(which)}. ${sentences.join(" ")} ${certaintyText(group)}`;
 }
 
 /** Whose time the table of a group is about. */
@@ -424,7 +423,7 @@ export function comparison({ usual }: PeriodWhy, clock: Clock): string[] {
   const { instances, meanNs, parts, causes } = usual;
   const most = parts.slice(0, 3).map((part) => `${resourceText(part)} ${formatDuration(part.ns)}`);
   return [
-    `Compared with ${formatCount(instances)} usual instances of ${formatDuration(meanNs)} (mean): ${list(most)}.`,
+    `Compared with ${formatCount(instances)} usual instances of ${formatDuration(meanNs)} (mean): ${formatList(most)}.`,
     ...causes.map(
       (cause) =>
         `Usual ones, too, lose much of their time: ${causeTitle(cause)}. ${causeSentences(cause, { clock, one: false }).join(" ")}`,
@@ -475,5 +474,19 @@ function outOfCpu({ idleShare, machine, parts }: Usual): string {
   const stranger = machine.find(({ who }) => !own.has(who.process));
   const ancestors = stranger === undefined ? "" : lineage(stranger.who);
   const origin = ancestors === "" ? "" : ` ${printable(stranger!.who.process)} was ${ancestors}.`;
-  return `The machine is out of CPU: its CPUs are ${Math.round((1 - idleShare) * 100)} % busy while these run. Who uses them: ${list(shares(machine))}.${origin}`;
+  return `The machine is out of CPU: its CPUs are ${Math.round((1 - idleShare) * 100)} % busy while these run. Who uses them: ${formatList(shares(machine))}.${origin}`;
+}
+
+/** What usual instances spend on the same. */
+export function usualPart(part: PartInfo, usual: Usual): PartInfo | undefined {
+  return usual.parts.find(
+    ({ resource, name }) => resource === part.resource && (name === part.name || resource === "network"),
+  );
+}
+
+/** One event record that decides, in a line. */
+export function evidenceText(evidence: Evidence, clock: Clock, withHost: boolean): string {
+  const { epochNs, procname, tid, event, payload, cpu, host } = evidence;
+  const thread = tid === null ? "" : `, ${printable(procname)} ${tid}`;
+  return `${clock(epochNs)} (${withHost ? `${host} ` : ""}cpu ${cpu}${thread}) ${event} ${fieldsText(payload)}`;
 }
