@@ -9,7 +9,7 @@ const src = join(root, "src");
 // From the ground up. Folders on one line are neighbours that do not know each other.
 const floors = [
   ["base"],
-  ["ctf/write"],
+  ["ctf/write", "relay"],
   ["ctf/metadata"],
   ["ctf/decode"],
   ["ctf/stream"],
@@ -23,6 +23,7 @@ const floors = [
   ["analyses"],
   ["explain"],
   ["record"],
+  ["collect"],
   ["present"],
   ["api"],
   ["cli"],

@@ -1,0 +1,111 @@
+/** Listening sockets with what is common to all of the collector's ports: address, who may come, TLS, a limit. */
+import { BlockList, createServer, isIP, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
+import { PeriscopeError, UsageError } from "../base/errors.js";
+import type { Logger } from "./log.js";
+
+export interface ListenOptions {
+  /** Address to bind to. Without authentication that should be loopback. */
+  readonly address: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Addresses or networks (`10.0.0.0/8`) that may connect; none: all. */
+  readonly allow: readonly string[];
+  readonly tls?: TlsOptions;
+  readonly maxConnections: number;
+}
+
+export interface Listener {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly server: Server;
+  close(): Promise<void>;
+}
+
+/**
+ * Listens and hands every connection that may be to `serve`. Throws `PeriscopeError` when the port cannot be had.
+ */
+export async function listen(
+  name: string,
+  options: ListenOptions,
+  log: Logger,
+  serve: (socket: Socket, peer: string) => void,
+): Promise<Listener> {
+  const allowed = allowList(options.allow);
+  const sockets = new Set<Socket>();
+  let lastRefusal = 0;
+  const accept = (socket: Socket) => {
+    const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+    const peer = `${address}:${socket.remotePort}`;
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    const refused =
+      allowed !== undefined && !allowed.check(address, family)
+        ? "address not allowed"
+        : sockets.size >= options.maxConnections
+          ? `more than ${options.maxConnections} connections`
+          : undefined;
+    if (refused !== undefined) {
+      socket.destroy();
+      if (Date.now() - lastRefusal > 1000)
+        log("warn", "connection refused", { port: name, peer, reason: refused });
+      lastRefusal = Date.now();
+      return;
+    }
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => sockets.delete(socket));
+    serve(socket, peer);
+  };
+  const server =
+    options.tls === undefined
+      ? createServer({ pauseOnConnect: false }, accept)
+      : createTlsServer(options.tls, accept);
+  server.on("tlsClientError", (error: Error, socket: Socket) => {
+    log("warn", "no TLS", { port: name, peer: socket.remoteAddress, reason: error.message });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(new PeriscopeError(`${name} port ${options.address}:${options.port}: ${reason(error)}`));
+    });
+    server.listen(options.port, options.address, resolve);
+  });
+  server.on("error", (error) => log("error", "listening failed", { port: name, reason: error.message }));
+  const bound = server.address();
+  return {
+    name,
+    address: options.address,
+    port: typeof bound === "object" && bound !== null ? bound.port : options.port,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function reason(error: NodeJS.ErrnoException): string {
+  if (error.code === "EADDRINUSE") return "in use by another program";
+  if (error.code === "EACCES") return "not permitted";
+  if (error.code === "EADDRNOTAVAIL") return "no such address on this machine";
+  return error.message;
+}
+
+function allowList(entries: readonly string[]): BlockList | undefined {
+  if (entries.length === 0) return undefined;
+  const list = new BlockList();
+  for (const entry of entries) {
+    const [address = "", bits] = entry.split("/");
+    const family = isIP(address);
+    const most = family === 4 ? 32 : 128;
+    const prefix = bits === undefined ? most : Number(bits);
+    if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > most) {
+      throw new UsageError(`"${entry}", expected an address or a network like 10.0.0.0/8`);
+    }
+    list.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6");
+  }
+  return list;
+}

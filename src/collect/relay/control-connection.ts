@@ -1,0 +1,236 @@
+/** A control connection: requests one after the other, each answered before the next is looked at. */
+import type { Socket } from "node:net";
+import {
+  COMMANDS,
+  type CommandName,
+  type ControlHeader,
+  codeReply,
+  configurationReply,
+  createSessionReply,
+  HEADER_BYTES,
+  RETURN,
+  readAddStream,
+  readCloseChunk,
+  readControlHeader,
+  readCreateChunk,
+  readCreateSession,
+  readNumber,
+  readRotateStreams,
+  readSendIndex,
+  readSendMetadata,
+  readStreamAndSequence,
+  readVersion,
+  VERSION,
+  versionReply,
+} from "../../relay/control.js";
+import { ProtocolError } from "../../relay/wire.js";
+import { Closed, SocketReader, send } from "./connection.js";
+import type { Relay } from "./relay.js";
+import { Refusal, type RelaySession } from "./relay-session.js";
+
+/** Metadata comes in pieces of a ring buffer's packet, everything else is small. */
+const MAX_METADATA_BYTES = 1 << 24;
+const MAX_REQUEST_BYTES = 1 << 21;
+/** How long an index entry may wait for its packet, which was sent before it. */
+const DATA_TIMEOUT_MS = 30_000;
+
+/** Serves one connection until it ends; never throws. */
+export async function serveControl(socket: Socket, relay: Relay, peer: string): Promise<void> {
+  const connection = new ControlConnection(socket, relay, peer);
+  try {
+    await connection.serve();
+  } catch (error) {
+    if (!(error instanceof Closed)) {
+      relay.log("warn", "control connection closed", { peer, reason: (error as Error).message });
+    }
+  } finally {
+    connection.end();
+    socket.destroy();
+  }
+}
+
+class ControlConnection {
+  readonly #reader: SocketReader;
+  #minor: number = VERSION.minor;
+  #session: RelaySession | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly relay: Relay,
+    private readonly peer: string,
+  ) {
+    this.#reader = new SocketReader(socket);
+  }
+
+  async serve(): Promise<void> {
+    for (;;) {
+      const header = readControlHeader(await this.#reader.exactly(HEADER_BYTES));
+      const command = (COMMANDS as Record<number, CommandName>)[header.command];
+      const payload = await this.#payload(header, command);
+      let reply: Uint8Array | undefined;
+      let goOn = true;
+      try {
+        reply = command === undefined ? undefined : await this.#answer(command, payload);
+        if (command === undefined) throw new ProtocolError(`command ${header.command} is not known`);
+      } catch (error) {
+        if (error instanceof Refusal) {
+          ({ reply, goOn } = error);
+          this.relay.log("warn", "refused", { peer: this.peer, reason: error.message });
+        } else if (error instanceof ProtocolError) {
+          if (command !== "SEND_METADATA") await send(this.socket, codeReply(RETURN.unknown));
+          throw error;
+        } else throw error;
+      }
+      if (reply !== undefined) await send(this.socket, reply);
+      if (!goOn || this.#snapshotIsComplete) throw new Closed();
+    }
+  }
+
+  /**
+   * LTTng 2.13 keeps the connections of a snapshot open for as long as its consumer daemon lives, and opens new ones
+   * for the next: they are closed from here.
+   */
+  get #snapshotIsComplete(): boolean {
+    return this.#session?.request.snapshot === true && this.#session.started && this.#session.complete;
+  }
+
+  async #payload(
+    { payloadBytes, command }: ControlHeader,
+    name: CommandName | undefined,
+  ): Promise<Uint8Array> {
+    const limit = name === "SEND_METADATA" ? MAX_METADATA_BYTES : MAX_REQUEST_BYTES;
+    if (payloadBytes > limit) {
+      throw new ProtocolError(
+        `command ${name ?? command} with ${payloadBytes} bytes, expected at most ${limit}`,
+      );
+    }
+    return await this.#reader.exactly(payloadBytes);
+  }
+
+  /** The reply; undefined for the one command that has none. */
+  async #answer(command: CommandName, payload: Uint8Array): Promise<Uint8Array | undefined> {
+    switch (command) {
+      case "VERSION":
+        return this.#version(payload);
+      case "GET_CONFIGURATION":
+        return configurationReply(readNumber(payload, command), this.relay.options.allowClear);
+      case "START_DATA":
+        return codeReply(RETURN.ok);
+      case "CREATE_SESSION":
+        return this.#createSession(payload);
+    }
+    const session = this.#session;
+    if (session === undefined) throw new ProtocolError(`${command} before CREATE_SESSION`);
+    switch (command) {
+      case "ADD_STREAM": {
+        let reply: Uint8Array | undefined;
+        const request = readAddStream(payload, this.#minor);
+        await this.#withSpace(() => {
+          reply = session.addStream(request);
+        });
+        return reply;
+      }
+      case "STREAMS_SENT":
+        return session.streamsSent();
+      case "SEND_METADATA":
+        await this.#metadata(session, payload);
+        return undefined;
+      case "SEND_INDEX":
+        return await this.#index(session, payload);
+      case "CLOSE_STREAM": {
+        const { stream, last } = readStreamAndSequence(payload, command);
+        const reply = session.closeStream(stream, last);
+        this.relay.checkComplete(session);
+        return reply;
+      }
+      case "DATA_PENDING": {
+        const { stream, last } = readStreamAndSequence(payload, command);
+        return session.dataPending(stream, last);
+      }
+      case "QUIESCENT_CONTROL":
+        return session.quiescent(readNumber(payload, command));
+      case "BEGIN_DATA_PENDING":
+        return session.beginDataPending();
+      case "END_DATA_PENDING":
+        return session.endDataPending();
+      case "RESET_METADATA":
+        return session.resetMetadata(readStreamAndSequence(payload, command).stream);
+      case "ROTATE_STREAMS":
+        return session.rotateStreams(readRotateStreams(payload));
+      case "CREATE_TRACE_CHUNK":
+        return session.createChunk(readCreateChunk(payload));
+      case "CLOSE_TRACE_CHUNK": {
+        const request = readCloseChunk(payload);
+        if (request.command === "delete" && !this.relay.options.allowClear) {
+          throw new Refusal("clearing is not allowed", codeReply(RETURN.invalidProtocol), true);
+        }
+        const reply = session.closeChunk(request);
+        this.relay.checkComplete(session);
+        return reply;
+      }
+      case "TRACE_CHUNK_EXISTS":
+        return session.chunkExists(readNumber(payload, command));
+    }
+  }
+
+  #version(payload: Uint8Array): Uint8Array {
+    const { major, minor } = readVersion(payload);
+    if (major !== VERSION.major) {
+      throw new Refusal(`version ${major}.${minor}, expected ${VERSION.major}.x`, versionReply(), false);
+    }
+    this.#minor = Math.min(minor, VERSION.minor);
+    return versionReply();
+  }
+
+  #createSession(payload: Uint8Array): Uint8Array {
+    const minor = this.#minor;
+    const refusal = createSessionReply(0n, undefined, minor);
+    if (this.#session !== undefined) {
+      throw new Refusal("CREATE_SESSION: the connection has a session already", refusal, false);
+    }
+    try {
+      this.#session = this.relay.createSession(readCreateSession(payload, minor), minor, this.peer);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw new Refusal(error.message, refusal, true);
+      throw error;
+    }
+    return createSessionReply(this.#session.id, this.#session.user.path, minor);
+  }
+
+  async #metadata(session: RelaySession, payload: Uint8Array): Promise<void> {
+    const { stream: handle, paddingBytes, bytes } = readSendMetadata(payload);
+    const stream = session.stream(handle);
+    if (stream === undefined || !stream.isMetadata) {
+      throw new ProtocolError(`SEND_METADATA: no metadata stream ${handle}`);
+    }
+    if (paddingBytes > MAX_METADATA_BYTES) {
+      throw new ProtocolError(`SEND_METADATA: padding of ${paddingBytes} bytes`);
+    }
+    await this.#withSpace(() => stream.appendMetadata(bytes, paddingBytes));
+  }
+
+  /** Answered when the packet is on disk: what is acknowledged is safe. */
+  async #index(session: RelaySession, payload: Uint8Array): Promise<Uint8Array> {
+    const entry = readSendIndex(payload, this.#minor);
+    const stream = session.stream(entry.stream);
+    if (stream === undefined) throw new ProtocolError(`SEND_INDEX: no stream ${entry.stream}`);
+    stream.takeIndex(entry);
+    if (entry.packetBits === 0n) return codeReply(RETURN.ok);
+    await this.#withSpace(() => stream.store());
+    if (stream.storedSequence < BigInt.asIntN(64, entry.sequence)) {
+      const stored = await this.relay.whenStored(stream, entry.sequence, DATA_TIMEOUT_MS);
+      if (!stored)
+        throw new ProtocolError(`SEND_INDEX: packet ${entry.sequence} of stream ${entry.stream} never came`);
+    }
+    this.relay.checkComplete(session);
+    return codeReply(RETURN.ok);
+  }
+
+  async #withSpace(operation: () => void): Promise<void> {
+    await this.relay.withSpace(operation, () => this.socket.destroyed);
+  }
+
+  end(): void {
+    if (this.#session !== undefined) this.relay.controlEnded(this.#session);
+  }
+}

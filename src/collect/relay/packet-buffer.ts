@@ -1,0 +1,119 @@
+/**
+ * The bytes of one packet while they arrive: in memory as long as all packets together are within a budget, else in
+ * a file beside the store. A peer that claims 4 GB costs no memory.
+ */
+import { closeSync, openSync, readSync, unlinkSync, writeSync, writevSync } from "node:fs";
+import { join } from "node:path";
+
+const COPY_BYTES = 1 << 20;
+/** `writev` takes at most this many pieces (IOV_MAX). */
+const MAX_PIECES = 1024;
+
+/** What all packets of a collector may hold in memory. */
+export class MemoryBudget {
+  #used = 0;
+  #files = 0;
+
+  constructor(
+    readonly limitBytes: number,
+    /** Where packets go that have no room in memory. */
+    readonly spillDirectory: string,
+  ) {}
+
+  get usedBytes(): number {
+    return this.#used;
+  }
+
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.limitBytes) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+
+  /** A new, empty, nameless file: it is gone when it is closed, however that comes. */
+  spillFile(): number {
+    const path = join(this.spillDirectory, `spill-${process.pid}-${this.#files++}`);
+    const file = openSync(path, "wx+");
+    unlinkSync(path);
+    return file;
+  }
+}
+
+export class PacketBuffer {
+  #pieces: Uint8Array[] = [];
+  #inMemory = 0;
+  #file: number | undefined;
+  #inFile = 0;
+
+  constructor(private readonly budget: MemoryBudget) {}
+
+  get bytes(): number {
+    return this.#inFile + this.#inMemory;
+  }
+
+  /** Throws what the file system throws, having taken nothing. */
+  add(piece: Uint8Array): void {
+    if (this.#file === undefined && this.#pieces.length < MAX_PIECES && this.budget.take(piece.length)) {
+      this.#pieces.push(piece);
+      this.#inMemory += piece.length;
+      return;
+    }
+    this.#file ??= this.budget.spillFile();
+    this.#spill();
+    writeAllAt(this.#file, piece, this.#inFile);
+    this.#inFile += piece.length;
+  }
+
+  #spill(): void {
+    for (const piece of this.#pieces) {
+      writeAllAt(this.#file!, piece, this.#inFile);
+      this.#inFile += piece.length;
+    }
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.budget.give(this.#inMemory);
+    this.#inMemory = 0;
+    this.#pieces = [];
+  }
+
+  /** Writes everything to `file` at `position`; may be done again. Throws what the file system throws. */
+  writeTo(file: number, position: number): void {
+    if (this.#file === undefined) {
+      const written = writevSync(file, this.#pieces, position);
+      if (written === this.#inMemory) return;
+      // A short write: the rest, or the reason, comes piece by piece.
+      let at = position;
+      for (const piece of this.#pieces) {
+        writeAllAt(file, piece, at);
+        at += piece.length;
+      }
+      return;
+    }
+    const block = new Uint8Array(COPY_BYTES);
+    for (let at = 0; at < this.#inFile; ) {
+      const read = readSync(this.#file, block, 0, block.length, at);
+      writeAllAt(file, block.subarray(0, read), position + at);
+      at += read;
+    }
+  }
+
+  /** Gives memory and file back. */
+  release(): void {
+    this.#forget();
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+    this.#inFile = 0;
+  }
+}
+
+export function writeAllAt(file: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(file, bytes, done, bytes.length - done, position + done);
+  }
+}
