@@ -10,6 +10,7 @@ const src = join(root, "src");
 const floors = [
   ["base"],
   ["ctf/write", "relay"],
+  ["ftrace"],
   ["ctf/metadata"],
   ["ctf/decode"],
   ["ctf/stream"],
@@ -17,14 +18,19 @@ const floors = [
   ["ctf"],
   ["ctf/print"],
   ["sources"],
+  ["live"],
   ["kernel"],
   ["periods"],
   ["profiles"],
   ["analyses"],
   ["explain"],
+  ["history"],
+  ["page"],
   ["record"],
+  ["agent", "watch"],
   ["collect"],
   ["present"],
+  ["serve"],
   ["api"],
   ["cli"],
 ];
@@ -47,7 +53,7 @@ const collect = (directory) => {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
     if (entry.isDirectory()) collect(path);
-    else if (entry.name.endsWith(".ts")) files.push(path);
+    else if (/\.tsx?$/.test(entry.name)) files.push(path);
   }
 };
 collect(src);

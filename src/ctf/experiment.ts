@@ -39,8 +39,16 @@ export interface ExperimentRun {
 export interface ExperimentOptions {
   /** False: decode with the interpreter even where code generation is allowed. */
   readonly generate?: boolean;
+  /** Of `ns` 0, where several readings must agree on it; else that of the first packet. */
+  readonly originSeconds?: bigint | undefined;
   /** By host name: what makes its clocks show the others' time. */
   readonly clocks?: ReadonlyMap<string, ClockCorrection>;
+  /** What is already known of these traces by who made them of something else. */
+  readonly beside?: {
+    readonly failed: readonly FailedTrace[];
+    readonly problems: readonly Problem[];
+    readonly notes: readonly string[];
+  };
 }
 
 /** What was read of one stream. */
@@ -75,18 +83,20 @@ export class Experiment {
   /** Seconds (Unix epoch) of `ns` 0. */
   readonly originSeconds: bigint;
   readonly generate: boolean;
+  readonly #beside: ExperimentOptions["beside"];
 
   constructor(paths: readonly string[], options: ExperimentOptions = {}) {
     const { traces, failed } = openTraces(paths, options.clocks);
     this.traces = traces;
-    this.failed = failed;
+    this.failed = [...failed, ...(options.beside?.failed ?? [])];
+    this.#beside = options.beside;
     this.streams = traces.flatMap((trace) => trace.streams).sort(compareStreams);
     let origin: bigint | undefined;
     for (const stream of this.streams) {
       if (!stream.clock) continue;
       if (origin === undefined || stream.originSeconds < origin) origin = stream.originSeconds;
     }
-    this.originSeconds = origin ?? 0n;
+    this.originSeconds = options.originSeconds ?? origin ?? 0n;
     this.generate = (options.generate ?? true) && mayGenerate();
   }
 
@@ -101,9 +111,11 @@ export class Experiment {
       const key = clock.originIsUnixEpoch ? "epoch" : (clock.originKey ?? clock.uid ?? trace.paths[0]!);
       if (!clocks.has(key)) clocks.set(key, trace);
     }
-    if (clocks.size < 2) return [];
+    const notes = [...(this.#beside?.notes ?? [])];
+    if (clocks.size < 2) return notes;
     const [first, second] = [...clocks.values()].map((trace) => trace.paths[0]);
     return [
+      ...notes,
       `the clocks of ${clocks.size} traces or groups of traces have nothing in common (${first} and ${second}): ` +
         "their event records are not in a meaningful order",
     ];
@@ -213,7 +225,7 @@ export class Experiment {
   result(readers: readonly DataStreamReader[]): ExperimentResult {
     let eventRecords = 0;
     let lostPackets = 0;
-    const problems: Problem[] = [];
+    const problems: Problem[] = [...(this.#beside?.problems ?? [])];
     const cutFiles = new Set<string>();
     for (const trace of this.traces) {
       for (const problem of trace.problems) {

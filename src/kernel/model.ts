@@ -60,6 +60,7 @@ export interface Context extends Registry {
 export interface ModelRun {
   /** See `EventRun`. */
   readonly nextNs: number;
+  readonly eventRecords: number;
   until(limitNs: number): void;
   end(): RunResult;
 }
@@ -111,6 +112,9 @@ export function createKernelModel(source: EventSource, options: ModelOptions = {
     return {
       get nextNs() {
         return run.nextNs;
+      },
+      get eventRecords() {
+        return run.eventRecords;
       },
       until: (limitNs) => run.until(limitNs),
       end() {

@@ -135,6 +135,9 @@ export function scriptedSource(
         get nextNs() {
           return next()?.ns ?? Number.NaN;
         },
+        get eventRecords() {
+          return eventRecords;
+        },
         until(limitNs) {
           for (let item = next(); item !== undefined && item.ns < limitNs; item = next()) {
             at++;

@@ -11,12 +11,13 @@ import {
   type RecordTarget,
   recordDecoder,
 } from "../ctf/decode/record-decoder.js";
-import { type ClassDecoders, Experiment, type ExperimentOptions } from "../ctf/experiment.js";
+import type { ClassDecoders, Experiment, ExperimentOptions } from "../ctf/experiment.js";
 import { Merge } from "../ctf/merge.js";
 import type { DataStreamClass, EventRecordClass, FieldClass } from "../ctf/metadata/types.js";
 import type { PacketHeader } from "../ctf/stream/packet-header.js";
 import type { DataStreamReader, Problem } from "../ctf/stream/reader.js";
 import type { DataStream } from "../ctf/stream/stream.js";
+import { openExperiment } from "./open.js";
 import type {
   EventInfo,
   EventRun,
@@ -33,9 +34,9 @@ import type {
 
 export type CtfSourceOptions = ExperimentOptions;
 
-/** Opens all CTF traces at or below `paths`. Throws when a path has none, or when none can be opened. */
+/** Opens all traces at or below `paths`. Throws when a path has none, or when none can be opened. */
 export function openSource(paths: readonly string[], options: CtfSourceOptions = {}): CtfSource {
-  return new CtfSource(new Experiment(paths, options));
+  return new CtfSource(openExperiment(paths, options));
 }
 
 interface ClassInfo {
@@ -57,7 +58,12 @@ export class CtfSource implements EventSource {
   readonly #subscriptions: AnySubscription[] = [];
   readonly #hostOf: number[];
 
-  constructor(readonly experiment: Experiment) {
+  /** `known`: of an earlier reading; event record classes that are the same keep their description. */
+  constructor(
+    readonly experiment: Experiment,
+    known: readonly EventInfo[] = [],
+  ) {
+    const before = new Map(known.map((info) => [keyOf(info), info]));
     const { traces, streams } = experiment;
     const hosts = new Map<string, number>();
     const infos: TraceInfo[] = traces.map((trace) => {
@@ -77,7 +83,7 @@ export class CtfSource implements EventSource {
       for (const stream of trace.class.dataStreamClasses.values()) {
         const common = stream.commonContext?.members.map((m) => m.name) ?? [];
         for (const event of stream.eventRecordClasses.values()) {
-          const info: EventInfo = {
+          const described: EventInfo = {
             name: event.name ?? "",
             trace: index,
             fields: event.payload?.members.map((m) => m.name) ?? [],
@@ -85,6 +91,7 @@ export class CtfSource implements EventSource {
               ? [...event.specificContext.members.map((m) => m.name), ...common]
               : common,
           };
+          const info = before.get(keyOf(described)) ?? described;
           events.push(info);
           const classInfo = { info, stream, event };
           this.#classes.set(event, classInfo);
@@ -114,6 +121,11 @@ export class CtfSource implements EventSource {
   /** One line for each trace that could not be opened. */
   get failures(): readonly string[] {
     return this.experiment.failed.map((failed) => failed.error.message);
+  }
+
+  /** What a reader of the results must know. */
+  notes(): string[] {
+    return this.experiment.notes();
   }
 
   subscribe<F extends FieldRequests>(subscription: Subscription<F>): void {
@@ -164,6 +176,11 @@ export class CtfSource implements EventSource {
     return {
       get nextNs() {
         return merge.nextNs;
+      },
+      get eventRecords() {
+        let records = 0;
+        for (const reader of readers) records += reader.records;
+        return records;
       },
       until(limitNs) {
         if (Number.isNaN(firstNs)) firstNs = merge.nextNs;
@@ -242,6 +259,10 @@ export class CtfSource implements EventSource {
       },
     };
   }
+}
+
+function keyOf({ trace, name, fields, contextFields }: EventInfo): string {
+  return [trace, name, ...fields, "", ...contextFields].join("\0");
 }
 
 /** Event records between looks at the clock. */

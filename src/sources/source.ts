@@ -169,6 +169,8 @@ export interface RunResult {
 export interface EventRun {
   /** `ns` of the next event record, subscribed to or not; NaN when there is none (in the range). */
   readonly nextNs: number;
+  /** Event records handled so far, subscribed to or not. */
+  readonly eventRecords: number;
   /** Handles all event records before `limitNs`. */
   until(limitNs: number): void;
   /** Ends the run, also before all is read. */

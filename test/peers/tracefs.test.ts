@@ -15,8 +15,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parseEventFormat, type TracefsEvent } from "../../src/record/tracefs/event-format.js";
-import { parseHeaderPage, readPage } from "../../src/record/tracefs/ring-buffer.js";
+import { parseEventFormat, type TracefsEvent } from "../../src/ftrace/event-format.js";
+import { parseHeaderPage, readPage } from "../../src/ftrace/ring-buffer.js";
 
 const TRACEFS = "/sys/kernel/tracing";
 

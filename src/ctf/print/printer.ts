@@ -193,8 +193,9 @@ export function prettyPrinter(
   generate: boolean,
   /** Empty strings as babeltrace2 2.0.4 prints them; without it, as they are. */
   recycled?: RecycledStrings,
+  /** Knows the moment before; one for all where event records come in several runs. */
+  time = new TimeText(options.time),
 ): (stream: DataStream) => ClassDecoders {
-  const time = new TimeText(options.time);
   const { names } = options;
   return (stream) => ({
     header: headerDecoder(stream.class, generate),

@@ -19,6 +19,10 @@ export interface CtfWriterOptions {
   readonly packetBytes?: number;
   /** Name of the data files before `_CPU`. Default `channel0`. */
   readonly channel?: string;
+  /** What `StreamWriter.reserve` counts its moments from, in cycles of the clock. Default 0. */
+  readonly originCycles?: bigint;
+  /** Number of every stream's first packet; see `StreamOptions`. */
+  readonly firstSequence?: bigint;
 }
 
 export class CtfWriter {
@@ -68,6 +72,8 @@ export class CtfWriter {
         cpu,
         packetBytes: this.#options.packetBytes ?? 1 << 18,
         context: this.#context,
+        originCycles: this.#options.originCycles,
+        firstSequence: this.#options.firstSequence,
       });
       this.#streams.set(cpu, stream);
     }
@@ -79,8 +85,9 @@ export class CtfWriter {
     for (const stream of this.#streams.values()) stream.flush();
   }
 
-  close(): void {
-    for (const stream of this.#streams.values()) stream.close();
+  /** Ends all packets at `endCycles` (default: each with its last event record). */
+  close(endCycles?: bigint): void {
+    for (const stream of this.#streams.values()) stream.close(endCycles);
     this.#streams.clear();
   }
 }

@@ -33,6 +33,14 @@ function output(file: string, args: readonly string[]): Promise<{ text: string; 
   });
 }
 
+/** The same for a trace that was just made: nothing is kept. */
+export async function freshReference(command: string, trace: string): Promise<Results | undefined> {
+  const args = ["--skip-validation", "--no-intersection", ...FAMILIES[command]!];
+  const { text, status } = await output(`lttng-${command}-mi`, [...args, trace]);
+  const found = (status === 0 ? parseExact(text) : {}) as Partial<Results>;
+  return found.results === undefined ? undefined : (found as Results);
+}
+
 /** The reference's results; undefined when it failed. Kept in `.cache/`, since it takes its time. */
 export async function reference(command: string, trace: string): Promise<Results | undefined> {
   const args = ["--skip-validation", "--no-intersection", ...FAMILIES[command]!];

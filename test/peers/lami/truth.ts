@@ -125,6 +125,8 @@ export interface Truth {
   readonly originSecond: number;
   readonly durationNs: number;
   readonly lines: number;
+  /** From here on every CPU has had a switch. */
+  readonly firstSwitchNs: number;
   /** By tid; idle is not in it. */
   readonly runNs: Map<number, number>;
   /** By CPU. */
@@ -188,6 +190,7 @@ export function account(trace: string): Truth {
   const doubtful = new Set<number>();
   /** Wait for a CPU that was taken from them: a wake-up means nothing to them. */
   const preempted = new Set<number>();
+  let firstSwitchNs = firstNs;
   const openIrqs = new Map<string, number>();
   const add = (map: Map<number, number>, key: number, n: number) => map.set(key, (map.get(key) ?? 0) + n);
   const ran = (cpu: number, tid: number, from: number, to: number): void => {
@@ -205,6 +208,7 @@ export function account(trace: string): Truth {
     if (name === "sched_switch") {
       const [prev, next] = [integer(payload, "prev_tid"), integer(payload, "next_tid")];
       ran(cpu, prev, since.get(cpu) ?? firstNs, ns);
+      if (!since.has(cpu)) firstSwitchNs = ns;
       since.set(cpu, ns);
       current.set(cpu, next);
       named(prev, string(payload, "prev_comm"));
@@ -278,6 +282,7 @@ export function account(trace: string): Truth {
     originSecond,
     durationNs: lastNs - firstNs,
     lines: lines.length,
+    firstSwitchNs,
     runNs,
     busyNs,
     idleNs,

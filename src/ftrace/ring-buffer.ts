@@ -6,7 +6,7 @@
  * Documentation/trace/ring-buffer-design.rst and include/linux/ring_buffer.h; the widths are told by
  * `events/header_page` and `events/header_event`.)
  */
-import { PeriscopeError } from "../../base/errors.js";
+import { PeriscopeError } from "../base/errors.js";
 
 const PADDING = 29;
 const TIME_EXTEND = 30;

@@ -2,7 +2,7 @@
  * Descriptions of events as tracefs has them (`events/SYSTEM/EVENT/format`): where in a raw record which field lies.
  * Described in the kernel's Documentation/trace/events.rst, section "Event formats".
  */
-import { PeriscopeError } from "../../base/errors.js";
+import { PeriscopeError } from "../base/errors.js";
 
 export interface TracefsField {
   readonly name: string;
@@ -18,7 +18,7 @@ export interface TracefsField {
 /**
  * `text`: characters in place, up to the first NUL or all of them. `string` and `data` lie at the record's end: in
  * place are an offset (low 16 bits) and a length (high 16 bits), from the record's begin, or from the field's own end
- * for `relative` ones. `bytes`: any other array.
+ * for `relative` ones. `bytes`: any other array. `tail`: all up to the record's end.
  */
 export type FieldKind =
   | "integer"
@@ -27,7 +27,8 @@ export type FieldKind =
   | "data"
   | "relative-string"
   | "relative-data"
-  | "bytes";
+  | "bytes"
+  | "tail";
 
 export interface TracefsEvent {
   readonly system: string;
@@ -67,7 +68,26 @@ export function parseEventFormat(text: string, system: string, where: string): T
   if (name === undefined || id === undefined || !Number.isInteger(id)) {
     throw new PeriscopeError(`${where}: expected lines "name: EVENT" and "ID: NUMBER"`);
   }
+  // Of the tracers' own events the last array is as long as the record (kernel/trace/trace_entries.h).
+  const last = fields.at(-1);
+  if (last !== undefined && /\[\w*\]$/.test(last.type) && (system === "ftrace" || last.size === 0)) {
+    if (last.kind === "text" || last.kind === "bytes") fields[fields.length - 1] = { ...last, kind: "tail" };
+  }
   return { system, name, id, common, fields };
+}
+
+const BYTES = [1, 2, 4, 8] as const;
+
+/** Bytes of one element of an array's type; undefined where that has none of 1, 2, 4 or 8. */
+export function elementBytes({ type, size, kind }: TracefsField): 1 | 2 | 4 | 8 | undefined {
+  const count = Number(/\[(\d+)\]$/.exec(type)?.[1] ?? Number.NaN);
+  if (kind === "bytes") return BYTES.find((bytes) => bytes === size / count);
+  const base = type.replace(/^__(data|rel)_loc\s+/, "").replace(/\s*\[.*\]$/, "");
+  if (/\bchar$|^(__)?[us]8$|^u?int8_t$|^bool$/.test(base)) return 1;
+  if (/\bshort( int)?$|^(__)?[us]16$|^u?int16_t$|^(__)?[bl]e16$/.test(base)) return 2;
+  if (/\blong long|^(__)?[us]64$|^u?int64_t$/.test(base)) return 8;
+  if (/\bint$|^(__)?[us]32$|^u?int32_t$|^unsigned$|^(__)?[bl]e32$/.test(base)) return 4;
+  return undefined;
 }
 
 function fieldOf([, declaration, offset, size, signed]: RegExpExecArray): TracefsField | undefined {

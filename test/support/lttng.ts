@@ -1,0 +1,117 @@
+/**
+ * A real `lttng-sessiond` of its own with a user-space program that it traces, for tests. Each test file has one, as a
+ * user of its own where it may (a daemon of root would be the machine's).
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const PROVIDER = `#undef LTTNG_UST_TRACEPOINT_PROVIDER
+#define LTTNG_UST_TRACEPOINT_PROVIDER demo
+#undef LTTNG_UST_TRACEPOINT_INCLUDE
+#define LTTNG_UST_TRACEPOINT_INCLUDE "./demo.h"
+#if !defined(DEMO_H) || defined(LTTNG_UST_TRACEPOINT_HEADER_MULTI_READ)
+#define DEMO_H
+#include <lttng/tracepoint.h>
+LTTNG_UST_TRACEPOINT_EVENT(demo, tick, LTTNG_UST_TP_ARGS(int, number, const char *, text),
+  LTTNG_UST_TP_FIELDS(lttng_ust_field_integer(int, number, number) lttng_ust_field_string(text, text)))
+#endif
+#include <lttng/tracepoint-event.h>
+`;
+const PROGRAM = `#define LTTNG_UST_TRACEPOINT_CREATE_PROBES
+#define LTTNG_UST_TRACEPOINT_DEFINE
+#include "demo.h"
+#include <stdlib.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  int count = atoi(argv[1]), pause = argc > 2 ? atoi(argv[2]) : 0;
+  for (int i = 0; i < count; i++) {
+    lttng_ust_tracepoint(demo, tick, i, "some text of an ordinary length");
+    if (pause) usleep(pause);
+  }
+  return 0;
+}
+`;
+const UID = 29_431;
+
+/** Why it cannot be had here; false: it can. */
+export function whyNoLttng(): string | false {
+  for (const program of ["lttng", "lttng-sessiond", "babeltrace2", "gcc"]) {
+    if (spawnSync("which", [program]).status !== 0) return `${program} is not installed`;
+  }
+  const { status } = spawnSync("gcc", ["-E", "-x", "c", "-"], { input: "#include <lttng/tracepoint.h>\n" });
+  if (status !== 0) return "liblttng-ust-dev is not installed";
+  return false;
+}
+
+export class Lttng {
+  readonly directory = mkdtempSync(join(tmpdir(), "periscope-lttng-"));
+  readonly #ids = process.getuid?.() === 0 ? { uid: UID, gid: UID } : {};
+  #daemon: ChildProcess | undefined;
+
+  async start(): Promise<void> {
+    const { directory } = this;
+    writeFileSync(join(directory, "demo.h"), PROVIDER);
+    writeFileSync(join(directory, "demo.c"), PROGRAM);
+    const built = spawnSync("gcc", ["-I.", "-o", "demo", "demo.c", "-llttng-ust", "-ldl"], {
+      cwd: directory,
+    });
+    if (built.status !== 0) throw new Error(`gcc: ${built.stderr}`);
+    mkdirSync(join(directory, "home"));
+    if (this.#ids.uid !== undefined) {
+      chmodSync(directory, 0o755);
+      chownSync(join(directory, "home"), UID, UID);
+    }
+    this.#daemon = spawn("lttng-sessiond", ["--no-kernel"], { ...this.#options(), stdio: "ignore" });
+    for (let tries = 0; this.lttng("list").status !== 0; tries++) {
+      if (tries > 100) throw new Error("lttng-sessiond does not answer");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  #options() {
+    const home = join(this.directory, "home");
+    const env = { ...process.env, HOME: home, LTTNG_HOME: home, LTTNG_UST_REGISTER_TIMEOUT: "-1" };
+    return { cwd: this.directory, env, ...this.#ids };
+  }
+
+  /** Runs `lttng …`, which does not prompt. */
+  lttng(...args: string[]): { readonly status: number | null; readonly text: string } {
+    const { status, stdout, stderr } = spawnSync("lttng", args, { ...this.#options(), encoding: "utf8" });
+    return { status, text: stdout + stderr };
+  }
+
+  /** The same; throws when it fails. */
+  must(...args: string[]): string {
+    const { status, text } = this.lttng(...args);
+    if (status !== 0) throw new Error(`lttng ${args.join(" ")}: ${text}`);
+    return text;
+  }
+
+  /** Emits `count` event records `demo:tick`, with a pause in µs after each. */
+  async emit(count: number, pauseUs = 0): Promise<void> {
+    const child = spawn(join(this.directory, "demo"), [String(count), String(pauseUs)], this.#options());
+    await new Promise((resolve) => child.on("exit", resolve));
+  }
+
+  async stop(): Promise<void> {
+    const daemon = this.#daemon;
+    if (daemon !== undefined) {
+      const gone = new Promise((resolve) => daemon.on("exit", resolve));
+      daemon.kill("SIGTERM");
+      await gone;
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Event records below `path`, by babeltrace2. */
+export function countByBabeltrace(path: string, name = "demo:tick"): number {
+  const { stdout, status, stderr } = spawnSync("babeltrace2", [path], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
+  if (status !== 0) throw new Error(`babeltrace2 ${path}: ${stderr}`);
+  return stdout.split("\n").filter((line) => line.includes(` ${name}: `)).length;
+}

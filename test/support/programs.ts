@@ -1,0 +1,89 @@
+/** Long-running commands of ours as child processes, for tests. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { root } from "../support.js";
+
+export interface LogLine {
+  readonly level: string;
+  readonly event: string;
+  readonly [key: string]: unknown;
+}
+
+const WAIT_MS = 60_000;
+
+export class Program {
+  readonly lines: LogLine[] = [];
+  /** Lines that are not the log's. */
+  readonly other: string[] = [];
+  readonly exited: Promise<number | null>;
+  readonly #waiters = new Set<() => void>();
+
+  private constructor(readonly child: ChildProcess) {
+    let rest = "";
+    child.stderr?.on("data", (bytes: Buffer) => {
+      rest += bytes.toString();
+      const lines = rest.split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) {
+        if (line.startsWith("{")) this.lines.push(JSON.parse(line) as LogLine);
+        else this.other.push(line);
+      }
+      for (const waiter of this.#waiters) waiter();
+    });
+    this.exited = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
+  }
+
+  /** Starts `periscope … --log json`. */
+  static start(...args: string[]): Program {
+    const stdio = ["ignore", "ignore", "pipe"] as const;
+    return new Program(
+      spawn(process.execPath, [join(root, "bin/periscope"), ...args, "--log", "json"], { stdio: [...stdio] }),
+    );
+  }
+
+  /** The first line of the log of which `test` is true, from line `from` on. */
+  async line(test: (line: LogLine) => boolean, what: string, from = 0): Promise<LogLine> {
+    let ended = false;
+    const deadline = performance.now() + WAIT_MS;
+    void this.exited.then(() => {
+      ended = true;
+      for (const waiter of this.#waiters) waiter();
+    });
+    for (;;) {
+      const found = this.lines.slice(from).find(test);
+      if (found !== undefined) return found;
+      if (ended)
+        throw new Error(
+          `ended before ${what}: ${this.other.join("; ")} ${JSON.stringify(this.lines.slice(-5))}`,
+        );
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          this.#waiters.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(() => {
+          ended = true;
+          this.other.push(`waited for ${WAIT_MS / 1000} s`);
+          done();
+        }, deadline - performance.now());
+        this.#waiters.add(done);
+      });
+    }
+  }
+
+  ready(): Promise<LogLine> {
+    return this.line(({ event }) => event === "ready", "it was ready");
+  }
+
+  async kill(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    this.child.kill(signal);
+    return await this.exited;
+  }
+}
+
+/** Arguments of a collector on free ports of loopback. */
+export function collectorArguments(store: string): string[] {
+  const ports = ["control", "data", "live", "agent", "http"].flatMap((name) => [`--${name}-port`, "0"]);
+  return ["collect", "--store", store, ...ports];
+}
