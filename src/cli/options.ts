@@ -28,6 +28,8 @@ export interface CommandSpec {
 
 export class ParsedArguments {
   readonly operands: string[] = [];
+  /** How many operands came before `--`; undefined without it. */
+  beforeDashes: number | undefined;
   readonly #values = new Map<string, string[]>();
 
   add(name: string, value: string): void {
@@ -59,6 +61,7 @@ export function parseArguments(spec: CommandSpec, args: readonly string[]): Pars
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (arg === "--") {
+      parsed.beforeDashes = parsed.operands.length;
       parsed.operands.push(...args.slice(i + 1));
       break;
     }

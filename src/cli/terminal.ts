@@ -4,6 +4,9 @@ import { UsageError } from "../base/errors.js";
 
 /** Its columns, 80 where output goes elsewhere. */
 export function terminalWidth(least = 60): number {
+  // In a thread that follows a live session there is no terminal to ask.
+  const told = Number(process.env["PERISCOPE_COLUMNS"]);
+  if (told > 0) return Math.max(least, told);
   return isatty(1) ? Math.max(least, process.stdout.columns ?? 80) : 80;
 }
 
