@@ -12,15 +12,25 @@ import { formatCount } from "../base/format.js";
 import { Spool } from "../base/spool.js";
 import { checkPeriods } from "../periods/check.js";
 import type { PeriodArguments, PeriodSet } from "../periods/define.js";
-import { type CtfSource, openSource } from "../sources/ctf.js";
+import type { EventSource } from "../sources/source.js";
 import { analysisOptions, filterOptions, rangeOptions, type TimeOptions } from "./analysis-options.js";
 import { complain } from "./command.js";
+import { openInput } from "./live-input.js";
 import type { ParsedArguments } from "./options.js";
 import { checkNames, definedPeriods } from "./period-options.js";
 
+/** What analyses read: traces, or a live session. */
+export interface InputSource extends EventSource {
+  /** One line for each trace that could not be opened. */
+  readonly failures: readonly string[];
+  notes(): string[];
+  /** Sources that wait for more: what to do meanwhile. */
+  whileWaiting?(show: () => void): void;
+}
+
 export interface Job {
   readonly args: ParsedArguments;
-  readonly source: CtfSource;
+  readonly source: InputSource;
   readonly requests: readonly AnalysisRequest[];
   readonly time: TimeOptions;
   readonly severalDays: boolean;
@@ -61,7 +71,7 @@ export function prepare(
     throw new UsageError("--refresh cannot be used together with periods");
   }
   if (periods !== undefined) checkPeriodNames(given, periods);
-  const source = openSource(args.operands);
+  const source = openInput(args.operands);
   const { info } = source;
   // Periods may be made of user-space events alone.
   if (!aboutPeriods && info.traces.length > 0 && !info.traces.some((trace) => trace.domain !== "ust")) {
@@ -153,7 +163,7 @@ export function withLogs(
   return { requests: all, spools };
 }
 
-export function contextOf(source: CtfSource): { epochNs: (ns: number) => bigint; hosts: string[] } {
+export function contextOf(source: EventSource): { epochNs: (ns: number) => bigint; hosts: string[] } {
   const { originNs, hosts } = source.info;
   return { epochNs: (ns) => originNs + BigInt(Math.round(ns)), hosts: hosts.map((host) => host.name) };
 }

@@ -13,6 +13,7 @@ const RANGE: readonly OptionSpec[] = [
   { name: "begin", value: "TIME", help: "from TIME on (earlier event records still build the state)" },
   { name: "end", value: "TIME", help: "until TIME" },
   { name: "timerange", value: "[BEGIN,END]", help: "the same in one" },
+  { name: "follow", help: "with net://…: go on until the session ends, or Ctrl-C" },
   {
     name: "refresh",
     short: "r",

@@ -66,9 +66,10 @@ function runForPeople(
     return 0;
   }
   const job = prepare(args, requests, name, profiles);
-  for (const note of job.source.experiment.notes()) complain(`note: ${note}`);
+  for (const note of job.source.notes()) complain(`note: ${note}`);
   if (job.source.info.traces.length === 0) return reportProblems(job.source.failures, 0);
   const out = new ByteWriter(1);
+  job.source.whileWaiting?.(() => out.flush());
   try {
     const result = args.has("json") ? printJson(name, job, out) : printText(job, out);
     return reportProblems(result.problems, 0);

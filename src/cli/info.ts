@@ -1,9 +1,9 @@
 /** `periscope info`: what is in a trace. */
 import { UsageError } from "../base/errors.js";
-import { Experiment } from "../ctf/experiment.js";
 import { summarize } from "../ctf/summary.js";
 import { infoJson, infoText } from "../present/info-text.js";
 import { problemLine } from "../sources/ctf.js";
+import { openExperiment } from "../sources/open.js";
 import { type Command, complain, reportProblems, writeOutput } from "./command.js";
 import { makeProgress } from "./progress.js";
 
@@ -25,7 +25,7 @@ export const command: Command = {
     const events = args.get("events") ?? "20";
     const limit = events === "all" ? Number.POSITIVE_INFINITY : Number(events);
     if (!(limit >= 0)) throw new UsageError(`info: --events: "${events}", expected a number or all`);
-    const experiment = new Experiment(args.operands);
+    const experiment = openExperiment(args.operands);
     for (const note of experiment.notes()) complain(`note: ${note}`);
     const progress = makeProgress();
     const summary = summarize(experiment, progress?.update);

@@ -4,14 +4,17 @@ import { UsageError } from "../base/errors.js";
 import { globToRegExp } from "../base/glob.js";
 import { parseMoment } from "../base/moment.js";
 import { headerDecoder, skipDecoder, touchDecoder } from "../ctf/decode/decoders.js";
-import { type ClassDecoders, Experiment } from "../ctf/experiment.js";
+import type { ClassDecoders, Experiment } from "../ctf/experiment.js";
 import { RecycledStrings } from "../ctf/print/babeltrace-strings.js";
 import { discardedText } from "../ctf/print/discarded-text.js";
 import { type EventFilter, jsonPrinter, type PrettyOptions, prettyPrinter } from "../ctf/print/printer.js";
+import { TimeText } from "../ctf/print/time-text.js";
 import type { DataStream } from "../ctf/stream/stream.js";
 import { problemLine } from "../sources/ctf.js";
+import { openExperiment } from "../sources/open.js";
 import type { Command } from "./command.js";
 import { complain, reportProblems } from "./command.js";
+import { isLive, liveBatches } from "./live-input.js";
 import type { ParsedArguments } from "./options.js";
 
 const fieldNames = [
@@ -80,45 +83,91 @@ export const command: Command = {
     }
     const options = prettyOptions(args);
     const filter = eventFilter(args.all("event"));
-    const experiment = new Experiment(args.operands);
-    for (const note of experiment.notes()) complain(`note: ${note}`);
-    const { beginNs, endNs } = timeRange(args, experiment);
-    const out = new ByteWriter(1);
-    let decoders: (stream: DataStream) => ClassDecoders;
+    const kind: PrintKind = { format: format as PrintKind["format"], options, filter };
+    return isLive(args.operands) ? printLive(args, kind) : printTraces(args, kind);
+  },
+};
+
+interface PrintKind {
+  readonly format: "text" | "json" | "dummy";
+  readonly options: PrettyOptions;
+  readonly filter: EventFilter;
+}
+
+/** Event records as they come, until the session ends. */
+function printLive(args: ParsedArguments, { format, options, filter }: PrintKind): number {
+  const batches = liveBatches();
+  const out = new ByteWriter(1);
+  const time = new TimeText(options.time);
+  const problems = new Set<string>();
+  let count = 0;
+  for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
+    const { experiment } = batch;
+    const range = timeRange(args, experiment);
+    if (range.endNs !== undefined && batch.beginNs !== undefined && batch.beginNs > range.endNs) break;
     let matched = 0;
-    // babeltrace2's own time filter makes other batches of event records: there is nothing to be equal to.
-    const recycled =
-      format === "text" && !args.has("true-strings") && beginNs === undefined && endNs === undefined
-        ? new RecycledStrings(experiment)
-        : undefined;
-    if (format === "text") decoders = prettyPrinter(out, options, filter, experiment.generate, recycled);
-    else if (format === "json") decoders = jsonPrinter(out, filter, experiment.generate);
-    else decoders = dummyDecoders(filter, experiment.generate, () => matched++);
-    const filtered = args.has("event");
+    const decoders =
+      format === "text"
+        ? prettyPrinter(out, options, filter, experiment.generate, undefined, time)
+        : format === "json"
+          ? jsonPrinter(out, filter, experiment.generate)
+          : dummyDecoders(filter, experiment.generate, () => matched++);
     const result = experiment.run(decoders, {
-      beginNs,
-      endNs,
-      // Nothing is printed: the order cannot be seen.
-      anyOrder: format === "dummy",
+      beginNs: Math.max(batch.beginNs ?? Number.NEGATIVE_INFINITY, range.beginNs ?? Number.NEGATIVE_INFINITY),
+      endNs: Math.min(batch.endNs ?? Number.POSITIVE_INFINITY, range.endNs ?? Number.POSITIVE_INFINITY),
       onDiscarded: (reader, discarded) => {
-        if (format === "dummy") return;
         out.flush();
         process.stderr.write(discardedText(reader.stream, discarded, options.time));
       },
     });
     out.flush();
-    recycled?.close();
-    if (recycled && recycled.shown > 0) {
-      complain(
-        `${recycled.shown} empty strings are printed with an older value, as babeltrace2 2.0.4 does; --true-strings shows them empty`,
-      );
-    }
-    if (format === "dummy")
-      process.stderr.write(`${filtered ? matched : result.eventRecords} event records\n`);
-    const failures = experiment.failed.map((failed) => failed.error.message);
-    return reportProblems([...failures, ...result.problems.map(problemLine)], result.lostPackets);
-  },
-};
+    count += args.has("event") ? matched : result.eventRecords;
+    for (const failed of experiment.failed) problems.add(failed.error.message);
+    for (const problem of result.problems) problems.add(problemLine(problem));
+  }
+  if (batches.failure !== undefined) problems.add(batches.failure);
+  if (format === "dummy") process.stderr.write(`${count} event records\n`);
+  return reportProblems([...problems], 0);
+}
+
+function printTraces(args: ParsedArguments, { format, options, filter }: PrintKind): number {
+  const experiment = openExperiment(args.operands);
+  for (const note of experiment.notes()) complain(`note: ${note}`);
+  const { beginNs, endNs } = timeRange(args, experiment);
+  const out = new ByteWriter(1);
+  let decoders: (stream: DataStream) => ClassDecoders;
+  let matched = 0;
+  // babeltrace2's own time filter makes other batches of event records: there is nothing to be equal to.
+  const recycled =
+    format === "text" && !args.has("true-strings") && beginNs === undefined && endNs === undefined
+      ? new RecycledStrings(experiment)
+      : undefined;
+  if (format === "text") decoders = prettyPrinter(out, options, filter, experiment.generate, recycled);
+  else if (format === "json") decoders = jsonPrinter(out, filter, experiment.generate);
+  else decoders = dummyDecoders(filter, experiment.generate, () => matched++);
+  const filtered = args.has("event");
+  const result = experiment.run(decoders, {
+    beginNs,
+    endNs,
+    // Nothing is printed: the order cannot be seen.
+    anyOrder: format === "dummy",
+    onDiscarded: (reader, discarded) => {
+      if (format === "dummy") return;
+      out.flush();
+      process.stderr.write(discardedText(reader.stream, discarded, options.time));
+    },
+  });
+  out.flush();
+  recycled?.close();
+  if (recycled && recycled.shown > 0) {
+    complain(
+      `${recycled.shown} empty strings are printed with an older value, as babeltrace2 2.0.4 does; --true-strings shows them empty`,
+    );
+  }
+  if (format === "dummy") process.stderr.write(`${filtered ? matched : result.eventRecords} event records\n`);
+  const failures = experiment.failed.map((failed) => failed.error.message);
+  return reportProblems([...failures, ...result.problems.map(problemLine)], result.lostPackets);
+}
 
 function dummyDecoders(
   filter: EventFilter,
