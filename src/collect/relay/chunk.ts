@@ -95,6 +95,7 @@ export class UserSession {
   readonly #chunks = new Map<bigint, Chunk>();
   /** A chunk is complete and where it stays, or deleted. */
   onChunk: ((chunk: Chunk) => void) | undefined;
+  onChunkBegun: ((chunk: Chunk) => void) | undefined;
 
   constructor(
     readonly host: string,
@@ -117,6 +118,7 @@ export class UserSession {
     mkdirSync(directory, { recursive: true, mode: 0o770 });
     const chunk = new Chunk(this, id, creation, name, directory);
     this.#chunks.set(id, chunk);
+    this.onChunkBegun?.(chunk);
     return chunk;
   }
 

@@ -23,8 +23,8 @@ import {
   VERSION,
   versionReply,
 } from "../../relay/control.js";
+import { Closed, SocketReader, send } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
-import { Closed, SocketReader, send } from "./connection.js";
 import type { Relay } from "./relay.js";
 import { Refusal, type RelaySession } from "./relay-session.js";
 

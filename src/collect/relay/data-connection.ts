@@ -1,8 +1,8 @@
 /** A data connection: packets of one relay session's streams, one after the other, never answered. */
 import type { Socket } from "node:net";
 import { DATA_HEADER_BYTES, type DataHeader, readDataHeader } from "../../relay/data.js";
+import { Closed, SocketReader } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
-import { Closed, SocketReader } from "./connection.js";
 import { PacketBuffer } from "./packet-buffer.js";
 import type { Relay } from "./relay.js";
 import type { RelaySession } from "./relay-session.js";

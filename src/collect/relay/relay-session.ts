@@ -35,6 +35,7 @@ export class Refusal extends ProtocolError {
 
 export interface StreamTable {
   nextHandle(): bigint;
+  nextTrace(): bigint;
   add(stream: RelayStream, session: RelaySession): void;
 }
 
@@ -44,6 +45,9 @@ export class RelaySession {
   ended = false;
   /** Viewers look here for new streams. */
   publications = 0;
+  /** How many are attached. */
+  viewers = 0;
+  readonly #traces = new Map<string, bigint>();
   #chunk: Chunk | undefined;
   /** The chunk before, while it is not closed: a rotation is going on. */
   #rotatingFrom: Chunk | undefined;
@@ -84,6 +88,16 @@ export class RelaySession {
 
   stream(handle: bigint): RelayStream | undefined {
     return this.streams.get(handle);
+  }
+
+  /** Number of the trace whose streams lie in `path`; never that of another session's. */
+  traceNumber(path: string): bigint {
+    let number = this.#traces.get(path);
+    if (number === undefined) {
+      number = this.table.nextTrace();
+      this.#traces.set(path, number);
+    }
+    return number;
   }
 
   addStream(request: AddStream): Uint8Array {

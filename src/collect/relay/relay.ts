@@ -6,11 +6,12 @@ import { existsSync, mkdirSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import type { CreateSession } from "../../relay/control.js";
+import { Closed } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
 import type { Logger } from "../log.js";
 import { safeName, safePath } from "../store-paths.js";
-import { sessionTime, UserSession } from "./chunk.js";
-import { Closed, withSpace } from "./connection.js";
+import { type Chunk, sessionTime, UserSession } from "./chunk.js";
+import { withSpace } from "./connection.js";
 import type { Journal } from "./journal.js";
 import { MemoryBudget } from "./packet-buffer.js";
 import { RelaySession } from "./relay-session.js";
@@ -69,8 +70,12 @@ export class Relay {
   };
   readonly budget: MemoryBudget;
   onChunk: ((chunk: FinishedChunk) => void) | undefined;
+  /** A named chunk (a snapshot) begins to arrive. */
+  onChunkBegun: ((chunk: FinishedChunk) => void) | undefined;
   #nextSession = 1n;
   #nextHandle = 1n;
+  #nextTrace = 1n;
+  #nextViewer = 1n;
   readonly #targets = new Map<bigint, Target>();
   readonly #users = new Map<string, { session: UserSession; uses: number; done: () => void }>();
   readonly #waiters = new Set<Waiter>();
@@ -103,6 +108,7 @@ export class Relay {
       user.session,
       {
         nextHandle: () => this.#nextHandle++,
+        nextTrace: () => this.#nextTrace++,
         add: (stream, owner) => this.#targets.set(stream.handle, { stream, session: owner }),
       },
       {
@@ -137,13 +143,12 @@ export class Relay {
     const directory = join(this.options.store, path);
     mkdirSync(directory, { recursive: true, mode: 0o770 });
     const session = new UserSession(request.host, request.name, path, directory);
-    session.onChunk = (chunk) => {
-      this.onChunk?.({
-        host: request.host,
-        session: request.name,
-        name: chunk.name,
-        directory: chunk.directory,
-      });
+    const describe = ({ name, directory }: Chunk): FinishedChunk => {
+      return { host: request.host, session: request.name, name, directory };
+    };
+    session.onChunk = (chunk) => this.onChunk?.(describe(chunk));
+    session.onChunkBegun = (chunk) => {
+      if (chunk.name !== "") this.onChunkBegun?.(describe(chunk));
     };
     const done = this.journal.open(path);
     const user = { session, uses: 0, done };
@@ -164,6 +169,11 @@ export class Relay {
     if (snapshot) return path;
     for (let i = 1; existsSync(join(this.options.store, path)); i++) path = join(directory, `${base}-${i}`);
     return path;
+  }
+
+  /** Number of a viewer's connection. */
+  nextViewer(): bigint {
+    return this.#nextViewer++;
   }
 
   streamOf(handle: bigint): Target | undefined {

@@ -59,8 +59,11 @@ export class Segment {
     return this.indexKind === "1.1" ? ENTRY_BYTES : OLD_ENTRY_BYTES;
   }
 
-  retain(): void {
+  /** Keeps the files open; false: they are closed already. */
+  retain(): boolean {
+    if (this.#references === 0) return false;
     this.#references++;
+    return true;
   }
 
   release(): void {

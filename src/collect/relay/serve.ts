@@ -4,11 +4,13 @@ import { type Listener, type ListenOptions, listen } from "../listen.js";
 import type { Logger } from "../log.js";
 import { serveControl } from "./control-connection.js";
 import { serveData } from "./data-connection.js";
+import { serveLive } from "./live-connection.js";
 import type { Relay } from "./relay.js";
 
 export interface RelayPorts {
   readonly control: ListenOptions;
   readonly data: ListenOptions;
+  readonly live: ListenOptions;
 }
 
 /** Listens on all of them. Throws `PeriscopeError` when one cannot be had. */
@@ -31,6 +33,12 @@ export async function serveRelay(relay: Relay, ports: RelayPorts, log: Logger): 
       ports.data,
       log,
       counted((socket, peer) => serveData(socket, relay, peer)),
+    ),
+    await listen(
+      "live",
+      ports.live,
+      log,
+      counted((socket, peer) => serveLive(socket, relay, peer)),
     ),
   ];
 }

@@ -1,0 +1,145 @@
+/** Incidents as a table, and one incident as a page. */
+import { formatCount, formatDuration, formatSize } from "../base/format.js";
+import {
+  bytesOf,
+  coveredByAll,
+  coverSeconds,
+  type Incident,
+  type IncidentHost,
+} from "../collect/incidents/incident.js";
+import { ClockText } from "./clock-text.js";
+import { heading, printable, type TextOptions, table } from "./text.js";
+
+export interface IncidentTextOptions extends TextOptions {
+  readonly gmt: boolean;
+}
+
+const seconds = (value: number | undefined): string =>
+  value === undefined ? "–" : value < 0 ? "too late" : formatDuration(value * 1e9);
+const ms = (value: number | undefined): string => (value === undefined ? "–" : `${value.toFixed(1)} ms`);
+
+/** Newest first, as given. */
+export function incidentsText(incidents: readonly Incident[], options: IncidentTextOptions): string {
+  if (incidents.length === 0) return "No incidents.\n";
+  const clock = new ClockText({ gmt: options.gmt, date: true });
+  const rows = incidents.map((incident) => {
+    const hosts = [...incident.hosts.values()];
+    const here = hosts.filter(({ state }) => state === "stored" || state === "late").length;
+    const late = hosts.filter(({ state }) => state === "late").length;
+    return [
+      incident.id,
+      clock.format(incident.atNs).slice(0, -6),
+      incident.cause,
+      formatCount(incident.triggers),
+      `${here} of ${hosts.length}${late > 0 ? `, ${late} too late` : ""}`,
+      seconds(coveredByAll(incident)),
+      formatSize(bytesOf(incident)),
+      incident.state,
+      incident.why,
+    ];
+  });
+  const lines = table(
+    [
+      { title: "incident", align: "left" },
+      { title: "when", align: "left" },
+      { title: "cause", align: "left", shrinks: true },
+      { title: "triggers", align: "right" },
+      { title: "hosts", align: "left" },
+      { title: "covers", align: "right" },
+      { title: "size", align: "right" },
+      { title: "state", align: "left" },
+      { title: "why", align: "left" },
+    ],
+    rows,
+    options,
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+export interface SuppressedCount {
+  readonly group: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+export function suppressedText(counts: readonly SuppressedCount[]): string {
+  if (counts.length === 0) return "";
+  const parts = counts.map(
+    ({ group, reason, count }) => `${formatCount(count)} by ${reason} (${printable(group)})`,
+  );
+  return `\nSuppressed: ${parts.join(", ")}\n`;
+}
+
+function hostRow(incident: Incident, host: IncidentHost): string[] {
+  const { clockOffsetNs, clockErrorNs } = host;
+  return [
+    host.host,
+    host.reason === "" ? host.state : `${host.state}: ${host.reason}`,
+    ms(host.freezeMs),
+    seconds(coverSeconds(incident, host)),
+    host.bytes === 0 ? "–" : formatCount(host.eventRecords),
+    formatCount(host.lostEventRecords),
+    host.bytes === 0 ? "–" : formatSize(host.bytes),
+    clockOffsetNs === undefined
+      ? "–"
+      : `${formatDuration(Math.abs(clockOffsetNs))} ${clockOffsetNs < 0 ? "behind" : "ahead"} ±${formatDuration(clockErrorNs ?? 0)}`,
+  ];
+}
+
+/** `why`: the stored explanation; undefined: there is none. */
+export function incidentText(
+  incident: Incident,
+  directory: string,
+  why: string | undefined,
+  options: IncidentTextOptions,
+): string {
+  const clock = new ClockText({ gmt: options.gmt, date: true });
+  const row = (label: string, value: string) => `  ${label.padEnd(12)}${printable(value)}`;
+  const attributes = Object.entries(incident.attributes).map(([key, value]) => `${key}=${value}`);
+  const lines = [
+    heading(`Incident ${incident.id}`, options),
+    row("cause", incident.cause),
+    row("when", clock.format(incident.atNs)),
+    row("group", incident.group),
+    ...(incident.host === "" ? [] : [row("seen by", incident.host)]),
+    ...(attributes.length === 0 ? [] : [row("with", attributes.join(" "))]),
+    row(
+      "triggers",
+      `${formatCount(incident.triggers)}${incident.suppressed > 0 ? `, ${formatCount(incident.suppressed)} more suppressed` : ""}`,
+    ),
+    row("state", incident.state),
+    row("traces", directory),
+    "",
+    ...hostLines(incident, options),
+    "",
+    heading("Why", options),
+  ];
+  const answer = why ?? `  ${incident.why === "failed" ? incident.whySummary : WITHOUT_WHY[incident.why]}\n`;
+  return `${lines.join("\n")}\n${answer}`;
+}
+
+const WITHOUT_WHY: Readonly<Record<Incident["why"], string>> = {
+  waiting: "not explained yet: traces are still arriving",
+  running: "is being explained",
+  stored: "the explanation is not there any more",
+  failed: "could not be explained",
+  none: "nothing was saved that could be explained",
+};
+
+function hostLines(incident: Incident, options: TextOptions): string[] {
+  if (incident.hosts.size === 0) return ["  No agent of the group was connected."];
+  return table(
+    [
+      { title: "host", align: "left" },
+      { title: "state", align: "left", shrinks: true },
+      { title: "frozen after", align: "right" },
+      { title: "covers", align: "right" },
+      { title: "events", align: "right" },
+      { title: "lost", align: "right" },
+      { title: "size", align: "right" },
+      { title: "clock", align: "left" },
+    ],
+    [...incident.hosts.values()].map((host) => hostRow(incident, host)),
+    options,
+  );
+}
