@@ -1,0 +1,89 @@
+/** Keeps the address and the state of the page the same. */
+import { effect } from "@preact/signals";
+import { complain, open, selectInstance, selectRange } from "./actions.js";
+import {
+  type BottomTab,
+  bottom,
+  client,
+  collapsed,
+  cursorNs,
+  experimentList,
+  filter,
+  hideIdle,
+  instances,
+  marks,
+  pinned,
+  selectedRange,
+  selection,
+  shown,
+  sort,
+  theme,
+} from "./state.js";
+import { decode, encode, type UrlState } from "./url-state.js";
+
+const SETTLE_MS = 250;
+
+function current(): UrlState {
+  const chosen = selection.value;
+  const range = selectedRange.value;
+  return {
+    ...(client.value === undefined ? {} : { experiment: client.value.id }),
+    begin: shown.value.beginNs,
+    end: shown.value.endNs,
+    ...(range === undefined ? {} : { selectBegin: range.beginNs, selectEnd: range.endNs }),
+    ...(chosen.kind === "instance" ? { instance: chosen.line[0] } : {}),
+    ...(cursorNs.value === undefined ? {} : { cursor: cursorNs.value }),
+    filter: filter.value,
+    sort: sort.value,
+    idle: !hideIdle.value,
+    pins: [...pinned.value],
+    folded: [...collapsed.value],
+    marks: marks.value.map(({ ns }) => ns),
+    theme: theme.value,
+    tab: bottom.value,
+  };
+}
+
+/** Opens what the address says, or the first trace; then writes every change to the address. */
+export async function followAddress(): Promise<void> {
+  const state = decode(window.location.hash);
+  const preferred = window.matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+  theme.value = state.theme ?? preferred;
+  filter.value = state.filter ?? "";
+  sort.value = state.sort ?? "activity";
+  hideIdle.value = state.idle !== true;
+  pinned.value = new Set(state.pins);
+  collapsed.value = new Set(state.folded);
+  marks.value = (state.marks ?? []).map((ns, i) => ({ ns, label: `${i + 1}` }));
+  cursorNs.value = state.cursor;
+  if (state.tab !== undefined) bottom.value = state.tab as BottomTab;
+  const known = experimentList.value.find(({ id }) => id === state.experiment) ?? experimentList.value[0];
+  if (known === undefined) return;
+  const range =
+    state.begin === undefined || state.end === undefined
+      ? undefined
+      : { beginNs: state.begin, endNs: state.end };
+  const opened = open(known.id, range);
+  if (state.selectBegin !== undefined && state.selectEnd !== undefined) {
+    selectRange({ beginNs: state.selectBegin, endNs: state.selectEnd });
+  }
+  if (state.instance !== undefined) selectWhenKnown(state.instance);
+  let timer = 0;
+  effect(() => {
+    const text = encode(current());
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => window.history.replaceState(null, "", `#${text}`), SETTLE_MS);
+  });
+  await opened.catch(complain);
+}
+
+function selectWhenKnown(id: number): void {
+  const stop = effect(() => {
+    const found = instances.value.find((one) => one[0] === id);
+    if (found === undefined) return;
+    queueMicrotask(() => {
+      stop();
+      void selectInstance(found, false);
+    });
+  });
+}

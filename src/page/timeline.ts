@@ -1,0 +1,499 @@
+/**
+ * The timeline: axis, period lanes, rows of states, arrows, critical path, marks, on one canvas. A frame draws what is
+ * there; what is missing is asked for and drawn when it has come.
+ */
+import type { Arrows, CriticalPath, PeriodLine, RowStates } from "./contract.js";
+import { colorsOf, type Ground, groundOf, inkOn, seriesColor, type Theme } from "./palette.js";
+import { firstAfter, type Lane } from "./period-lanes.js";
+import type { DisplayLine } from "./rows.js";
+import type { Mark } from "./state.js";
+import { tick, tickStep } from "./text.js";
+import type { Tiles } from "./tiles.js";
+import type { Range, View } from "./view.js";
+
+export const LABEL_WIDTH = 232;
+export const AXIS_HEIGHT = 24;
+export const ROW_HEIGHT = 18;
+const LANE_HEIGHT = 17;
+/** Room between the last lane and the first row. */
+const GAP = 8;
+/** Narrower states have no text. */
+const NARROWEST_TEXT = 34;
+const FONT = '11px system-ui, "Segoe UI", sans-serif';
+const BOLD = '600 11px system-ui, "Segoe UI", sans-serif';
+
+/** Everything that a frame shows. */
+export interface Scene {
+  readonly view: View;
+  readonly tiles: Tiles;
+  readonly lines: readonly DisplayLine[];
+  readonly collapsed: ReadonlySet<string>;
+  readonly pinned: ReadonlySet<number>;
+  readonly lanes: readonly Lane[];
+  readonly laneNames: readonly string[];
+  readonly outliers: readonly number[];
+  readonly theme: Theme;
+  readonly originBeginNs: number;
+  /** Nothing is read beyond. */
+  readonly knownUntilNs: number;
+  readonly selected: Range | undefined;
+  readonly selectedInstance: number;
+  readonly selectedState:
+    | { readonly row: number; readonly beginNs: number; readonly endNs: number }
+    | undefined;
+  readonly cursorNs: number | undefined;
+  readonly cursorLine: number;
+  readonly marks: readonly Mark[];
+  readonly critical: CriticalPath | undefined;
+  readonly states: readonly RowStates[];
+  readonly arrows: Arrows | undefined;
+  readonly hover: { readonly x: number; readonly y: number } | undefined;
+}
+
+/** What lies under a point. */
+export type Hit =
+  | { readonly kind: "axis"; readonly ns: number }
+  | { readonly kind: "label"; readonly line: number }
+  | { readonly kind: "row"; readonly line: number; readonly ns: number }
+  | { readonly kind: "lane"; readonly lane: number; readonly ns: number }
+  | { readonly kind: "nothing"; readonly ns: number };
+
+export class Timeline {
+  /** Pixels that rows are scrolled up. */
+  scroll = 0;
+  #width = 0;
+  #height = 0;
+  #laneCount = 0;
+
+  constructor(readonly canvas: HTMLCanvasElement) {}
+
+  resize(width: number, height: number): void {
+    const ratio = window.devicePixelRatio || 1;
+    this.#width = width;
+    this.#height = height;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+  }
+
+  get tracksWidth(): number {
+    return Math.max(1, this.#width - LABEL_WIDTH);
+  }
+
+  /** Where rows begin. */
+  get top(): number {
+    return AXIS_HEIGHT + (this.#laneCount > 0 ? this.#laneCount * LANE_HEIGHT + GAP : 0);
+  }
+
+  get rowsHeight(): number {
+    return Math.max(0, this.#height - this.top);
+  }
+
+  nsAt(view: View, x: number): number {
+    return view.beginNs + ((x - LABEL_WIDTH) / this.tracksWidth) * view.spanNs;
+  }
+
+  xAt(view: View, ns: number): number {
+    return LABEL_WIDTH + ((ns - view.beginNs) / view.spanNs) * this.tracksWidth;
+  }
+
+  scrollBy(pixels: number, lineCount: number): void {
+    const most = Math.max(0, lineCount * ROW_HEIGHT - this.rowsHeight);
+    this.scroll = Math.max(0, Math.min(most, this.scroll + pixels));
+  }
+
+  /** Scrolls so that a line is seen. */
+  reveal(line: number, lineCount: number): void {
+    const y = line * ROW_HEIGHT;
+    if (y < this.scroll) this.scroll = y;
+    else if (y + ROW_HEIGHT > this.scroll + this.rowsHeight) this.scroll = y + ROW_HEIGHT - this.rowsHeight;
+    this.scrollBy(0, lineCount);
+  }
+
+  /** First and last line that can be seen. */
+  visible(lineCount: number): { first: number; last: number } {
+    const first = Math.max(0, Math.floor(this.scroll / ROW_HEIGHT));
+    const last = Math.min(lineCount - 1, Math.ceil((this.scroll + this.rowsHeight) / ROW_HEIGHT) - 1);
+    return { first, last };
+  }
+
+  hit(view: View, x: number, y: number, lineCount: number): Hit {
+    const ns = this.nsAt(view, x);
+    if (y < AXIS_HEIGHT) return { kind: "axis", ns };
+    if (y < this.top) {
+      const lane = Math.floor((y - AXIS_HEIGHT) / LANE_HEIGHT);
+      return lane < this.#laneCount && x >= LABEL_WIDTH
+        ? { kind: "lane", lane, ns }
+        : { kind: "nothing", ns };
+    }
+    const line = Math.floor((y - this.top + this.scroll) / ROW_HEIGHT);
+    if (line >= lineCount) return { kind: "nothing", ns };
+    return x < LABEL_WIDTH ? { kind: "label", line } : { kind: "row", line, ns };
+  }
+
+  /** Draws a frame; answers whether all tiles were there. */
+  draw(scene: Scene): boolean {
+    const context = this.canvas.getContext("2d", { alpha: false })!;
+    const ratio = window.devicePixelRatio || 1;
+    const ground = groundOf(scene.theme);
+    this.#laneCount = scene.lanes.length;
+    this.scrollBy(0, scene.lines.length);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.textBaseline = "middle";
+    context.fillStyle = ground.back;
+    context.fillRect(0, 0, this.#width, this.#height);
+    const complete = this.#rows(context, scene, ground);
+    this.#texts(context, scene);
+    this.#arrows(context, scene, ground);
+    this.#critical(context, scene, ground);
+    this.#lanes(context, scene, ground);
+    this.#axis(context, scene, ground);
+    this.#overlays(context, scene, ground);
+    return complete;
+  }
+
+  #rows(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): boolean {
+    const { view, tiles, lines } = scene;
+    const { first, last } = this.visible(lines.length);
+    const width = this.tracksWidth;
+    const level = tiles.levelFor(view.spanNs / (width * (window.devicePixelRatio || 1)));
+    let complete = true;
+    context.save();
+    context.beginPath();
+    context.rect(0, this.top, this.#width, this.rowsHeight);
+    context.clip();
+    tiles.beginFrame();
+    for (let i = first; i <= last; i++) {
+      const line = lines[i]!;
+      const y = this.top + i * ROW_HEIGHT - this.scroll;
+      if (line.row === undefined) {
+        context.fillStyle = ground.band;
+        context.fillRect(0, y, this.#width, ROW_HEIGHT);
+        continue;
+      }
+      const range = { beginNs: view.beginNs, endNs: view.endNs };
+      complete =
+        tiles.draw(context, line.row.id, range, level, LABEL_WIDTH, y + 1, width, ROW_HEIGHT - 2) && complete;
+    }
+    tiles.endFrame();
+    if (scene.knownUntilNs < view.endNs) {
+      const x = Math.max(LABEL_WIDTH, this.xAt(view, scene.knownUntilNs));
+      context.fillStyle = ground.band;
+      context.fillRect(x, this.top, this.#width - x, this.rowsHeight);
+    }
+    context.fillStyle = ground.back;
+    context.fillRect(0, this.top, LABEL_WIDTH, this.rowsHeight);
+    for (let i = first; i <= last; i++) this.#label(context, scene, ground, i);
+    context.restore();
+    return complete;
+  }
+
+  #label(context: CanvasRenderingContext2D, scene: Scene, ground: Ground, index: number): void {
+    const line = scene.lines[index]!;
+    const y = this.top + index * ROW_HEIGHT - this.scroll;
+    const middle = y + ROW_HEIGHT / 2 + 0.5;
+    if (line.row === undefined) {
+      context.fillStyle = ground.band;
+      context.fillRect(0, y, LABEL_WIDTH, ROW_HEIGHT);
+    }
+    if (index === scene.cursorLine) {
+      context.fillStyle = `${ground.accent}33`;
+      context.fillRect(0, y, this.#width, ROW_HEIGHT);
+      context.fillStyle = ground.accent;
+      context.fillRect(0, y, 3, ROW_HEIGHT);
+    }
+    let x = 10 + line.depth * 12;
+    if (line.group !== undefined) {
+      context.fillStyle = ground.faint;
+      triangle(context, x + 3, middle, scene.collapsed.has(line.group));
+      x += 13;
+    }
+    const isPinned = line.row !== undefined && scene.pinned.has(line.row.id);
+    context.font = line.group !== undefined ? BOLD : FONT;
+    context.fillStyle = isPinned ? ground.accent : ground.text;
+    const detailWidth = line.detail === "" ? 0 : Math.min(70, context.measureText(line.detail).width) + 8;
+    const label = fitted(context, line.label, LABEL_WIDTH - x - detailWidth - 10);
+    context.fillText(label, x, middle);
+    if (line.detail === "") return;
+    context.font = FONT;
+    context.fillStyle = ground.faint;
+    context.textAlign = "right";
+    context.fillText(fitted(context, line.detail, 96), LABEL_WIDTH - 10, middle);
+    context.textAlign = "left";
+  }
+
+  /** Words on states that are wide enough. */
+  #texts(context: CanvasRenderingContext2D, scene: Scene): void {
+    if (scene.states.length === 0) return;
+    const colors = colorsOf(scene.theme);
+    const byRow = new Map(scene.states.map((one) => [one.row, one]));
+    const { first, last } = this.visible(scene.lines.length);
+    context.save();
+    context.beginPath();
+    context.rect(LABEL_WIDTH, this.top, this.tracksWidth, this.rowsHeight);
+    context.clip();
+    context.font = FONT;
+    for (let i = first; i <= last; i++) {
+      const found = byRow.get(scene.lines[i]!.row?.id ?? -1);
+      if (found === undefined) continue;
+      const middle = this.top + i * ROW_HEIGHT - this.scroll + ROW_HEIGHT / 2 + 0.5;
+      for (const [beginNs, endNs, doing, label] of found.states) {
+        if (label === "") continue;
+        const from = Math.max(LABEL_WIDTH, this.xAt(scene.view, beginNs));
+        const to = Math.min(this.#width, this.xAt(scene.view, endNs));
+        if (to - from < NARROWEST_TEXT) continue;
+        context.fillStyle = inkOn(colors[doing]);
+        context.fillText(fitted(context, label, to - from - 8), from + 4, middle);
+      }
+    }
+    context.restore();
+  }
+
+  #arrows(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
+    const { arrows, lines, view } = scene;
+    if (arrows === undefined || arrows.tooMany) return;
+    const lineOfRow = new Map<number, number>();
+    lines.forEach((line, i) => {
+      if (line.row !== undefined && !lineOfRow.has(line.row.id)) lineOfRow.set(line.row.id, i);
+    });
+    const center = (line: number): number => this.top + line * ROW_HEIGHT - this.scroll + ROW_HEIGHT / 2;
+    context.save();
+    context.beginPath();
+    context.rect(LABEL_WIDTH, this.top, this.tracksWidth, this.rowsHeight);
+    context.clip();
+    context.strokeStyle = `${ground.text}66`;
+    context.fillStyle = `${ground.text}aa`;
+    context.lineWidth = 1;
+    for (const [ns, from, to] of arrows.arrows) {
+      const [a, b] = [lineOfRow.get(from), lineOfRow.get(to)];
+      if (a === undefined || b === undefined) continue;
+      arrow(context, this.xAt(view, ns), center(a), center(b));
+    }
+    context.restore();
+  }
+
+  /** The critical path as a line through the rows that it runs along. */
+  #critical(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
+    const { critical, lines, view } = scene;
+    if (critical === undefined) return;
+    const lineOfRow = new Map<number, number>();
+    lines.forEach((line, i) => {
+      if (line.row !== undefined && !lineOfRow.has(line.row.id)) lineOfRow.set(line.row.id, i);
+    });
+    context.save();
+    context.beginPath();
+    context.rect(LABEL_WIDTH, this.top, this.tracksWidth, this.rowsHeight);
+    context.clip();
+    context.strokeStyle = ground.alarm;
+    context.lineWidth = 2;
+    context.lineJoin = "round";
+    context.beginPath();
+    let before: { x: number; y: number } | undefined;
+    for (const { row, beginNs, endNs } of critical.slices) {
+      const line = lineOfRow.get(row);
+      if (line === undefined || endNs < view.beginNs || beginNs > view.endNs) continue;
+      const y = this.top + line * ROW_HEIGHT - this.scroll + ROW_HEIGHT - 3;
+      const [from, to] = [this.xAt(view, beginNs), this.xAt(view, endNs)];
+      if (before === undefined) context.moveTo(from, y);
+      else {
+        context.lineTo(from, before.y);
+        context.lineTo(from, y);
+      }
+      context.lineTo(to, y);
+      before = { x: to, y };
+    }
+    context.stroke();
+    context.restore();
+  }
+
+  #lanes(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
+    const { lanes, view } = scene;
+    if (lanes.length === 0) return;
+    context.fillStyle = ground.back;
+    context.fillRect(0, AXIS_HEIGHT, this.#width, this.top - AXIS_HEIGHT);
+    context.font = FONT;
+    lanes.forEach((lane, i) => {
+      const y = AXIS_HEIGHT + i * LANE_HEIGHT;
+      const middle = y + LANE_HEIGHT / 2 + 0.5;
+      if (lane.number === 0) {
+        context.fillStyle = lane.depth === 0 ? ground.text : ground.faint;
+        context.font = lane.depth === 0 ? BOLD : FONT;
+        const x = 10 + 12 * lane.depth;
+        context.fillText(fitted(context, scene.laneNames[lane.period] ?? "", LABEL_WIDTH - x - 8), x, middle);
+      }
+      const color = seriesColor(scene.theme, lane.period);
+      context.font = FONT;
+      context.save();
+      context.beginPath();
+      context.rect(LABEL_WIDTH, y, this.tracksWidth, LANE_HEIGHT);
+      context.clip();
+      let drawnTo = Number.NEGATIVE_INFINITY;
+      for (let k = firstAfter(lane, view.beginNs); k < lane.instances.length; k++) {
+        const one = lane.instances[k]!;
+        const [, , beginNs, endNs] = one;
+        if (beginNs > view.endNs) break;
+        const from = Math.max(LABEL_WIDTH - 2, this.xAt(view, beginNs));
+        const to = Math.min(this.#width + 2, this.xAt(view, endNs));
+        // Thousands in one pixel are one.
+        if (to < drawnTo + 0.5 && one[0] !== scene.selectedInstance) continue;
+        drawnTo = Math.max(to, from + 1);
+        this.#instance(context, scene, ground, one, color, from, Math.max(from + 1, to), y, middle);
+      }
+      context.restore();
+    });
+  }
+
+  #instance(
+    context: CanvasRenderingContext2D,
+    scene: Scene,
+    ground: Ground,
+    one: PeriodLine,
+    color: string,
+    from: number,
+    to: number,
+    y: number,
+    middle: number,
+  ): void {
+    const slow = one[3] - one[2] > (scene.outliers[one[1]] ?? Number.POSITIVE_INFINITY);
+    context.fillStyle = slow ? ground.alarm : color;
+    context.fillRect(from, y + 2, to - from - (to - from > 3 ? 1 : 0), LANE_HEIGHT - 4);
+    if (one[0] === scene.selectedInstance) {
+      context.strokeStyle = ground.text;
+      context.lineWidth = 2;
+      context.strokeRect(from, y + 2, Math.max(2, to - from - 1), LANE_HEIGHT - 4);
+    }
+    if (to - from < NARROWEST_TEXT) return;
+    context.fillStyle = inkOn(slow ? ground.alarm : color);
+    context.fillText(fitted(context, scene.laneNames[one[1]] ?? "", to - from - 8), from + 4, middle);
+  }
+
+  #axis(context: CanvasRenderingContext2D, { view, originBeginNs }: Scene, ground: Ground): void {
+    context.fillStyle = ground.band;
+    context.fillRect(0, 0, this.#width, AXIS_HEIGHT);
+    context.font = FONT;
+    const step = tickStep(view.spanNs, this.tracksWidth / 110);
+    const from = view.beginNs - originBeginNs;
+    context.fillStyle = ground.faint;
+    context.strokeStyle = ground.line;
+    context.lineWidth = 1;
+    context.beginPath();
+    for (let at = Math.ceil(from / step) * step; at <= from + view.spanNs; at += step) {
+      const x = Math.round(this.xAt(view, originBeginNs + at)) + 0.5;
+      context.moveTo(x, AXIS_HEIGHT - 6);
+      context.lineTo(x, AXIS_HEIGHT);
+      context.fillText(tick(at, step), x + 4, AXIS_HEIGHT / 2);
+    }
+    context.moveTo(0, AXIS_HEIGHT - 0.5);
+    context.lineTo(this.#width, AXIS_HEIGHT - 0.5);
+    context.moveTo(LABEL_WIDTH - 0.5, 0);
+    context.lineTo(LABEL_WIDTH - 0.5, this.#height);
+    if (this.#laneCount > 0) {
+      context.moveTo(0, this.top - 0.5);
+      context.lineTo(this.#width, this.top - 0.5);
+    }
+    context.stroke();
+  }
+
+  #overlays(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
+    const { view, selected, selectedState, cursorNs, marks, hover } = scene;
+    context.save();
+    context.beginPath();
+    context.rect(LABEL_WIDTH, 0, this.tracksWidth, this.#height);
+    context.clip();
+    if (selected !== undefined) {
+      const from = this.xAt(view, selected.beginNs);
+      const to = this.xAt(view, selected.endNs);
+      context.fillStyle = `${ground.accent}22`;
+      context.fillRect(from, 0, to - from, this.#height);
+      context.fillStyle = ground.accent;
+      context.fillRect(from, 0, 1, this.#height);
+      context.fillRect(to, 0, 1, this.#height);
+    }
+    if (selectedState !== undefined) {
+      const line = scene.lines.findIndex(({ row }) => row?.id === selectedState.row);
+      const y = this.top + line * ROW_HEIGHT - this.scroll;
+      if (line >= 0 && y >= this.top - ROW_HEIGHT) {
+        const from = this.xAt(view, selectedState.beginNs);
+        const to = this.xAt(view, selectedState.endNs);
+        context.strokeStyle = ground.text;
+        context.lineWidth = 1.5;
+        context.strokeRect(from, y + 1, Math.max(2, to - from), ROW_HEIGHT - 2);
+      }
+    }
+    if (cursorNs !== undefined) vertical(context, this.xAt(view, cursorNs), this.#height, ground.accent, []);
+    context.font = BOLD;
+    for (const { ns, label } of marks) {
+      const x = this.xAt(view, ns);
+      vertical(context, x, this.#height, ground.alarm, []);
+      context.fillStyle = ground.alarm;
+      context.fillRect(x, 0, context.measureText(label).width + 8, 14);
+      context.fillStyle = inkOn(ground.alarm);
+      context.fillText(label, x + 4, 7.5);
+    }
+    if (hover !== undefined && hover.x > LABEL_WIDTH)
+      vertical(context, hover.x, this.#height, ground.faint, [3, 3]);
+    context.restore();
+  }
+}
+
+function vertical(
+  context: CanvasRenderingContext2D,
+  x: number,
+  height: number,
+  color: string,
+  dash: number[],
+): void {
+  context.strokeStyle = color;
+  context.lineWidth = 1;
+  context.setLineDash(dash);
+  context.beginPath();
+  context.moveTo(Math.round(x) + 0.5, 0);
+  context.lineTo(Math.round(x) + 0.5, height);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+function arrow(context: CanvasRenderingContext2D, x: number, from: number, to: number): void {
+  const side = to > from ? 1 : -1;
+  context.beginPath();
+  context.moveTo(x, from);
+  context.lineTo(x, to - 4 * side);
+  context.stroke();
+  context.beginPath();
+  context.moveTo(x, to);
+  context.lineTo(x - 3, to - 6 * side);
+  context.lineTo(x + 3, to - 6 * side);
+  context.fill();
+}
+
+function triangle(context: CanvasRenderingContext2D, x: number, y: number, right: boolean): void {
+  context.beginPath();
+  if (right) {
+    context.moveTo(x - 2, y - 4);
+    context.lineTo(x + 3, y);
+    context.lineTo(x - 2, y + 4);
+  } else {
+    context.moveTo(x - 4, y - 2);
+    context.lineTo(x + 4, y - 2);
+    context.lineTo(x, y + 3);
+  }
+  context.fill();
+}
+
+const widths = new Map<string, number>();
+
+/** Text cut to a width in pixels; "" where not even a letter fits. */
+function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
+  const key = `${context.font}${text}`;
+  let whole = widths.get(key);
+  if (whole === undefined) {
+    whole = context.measureText(text).width;
+    if (widths.size > 20_000) widths.clear();
+    widths.set(key, whole);
+  }
+  if (whole <= width) return text;
+  const letters = Math.floor((text.length * width) / whole) - 1;
+  return letters < 1 ? "" : `${text.slice(0, letters)}…`;
+}

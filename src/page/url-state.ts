@@ -1,0 +1,74 @@
+/** The view as the address after `#`: whoever opens the link sees the same. */
+import type { Sort } from "./rows.js";
+
+export interface UrlState {
+  readonly experiment?: string;
+  /** `ns` since the origin. */
+  readonly begin?: number;
+  readonly end?: number;
+  readonly selectBegin?: number;
+  readonly selectEnd?: number;
+  readonly instance?: number;
+  readonly cursor?: number;
+  readonly filter?: string;
+  readonly sort?: Sort;
+  readonly idle?: boolean;
+  readonly pins?: readonly number[];
+  readonly folded?: readonly string[];
+  readonly marks?: readonly number[];
+  readonly theme?: "dark" | "light";
+  readonly tab?: string;
+}
+
+const NUMBERS = ["begin", "end", "selectBegin", "selectEnd", "instance", "cursor"] as const;
+
+export function encode(state: UrlState): string {
+  const query = new URLSearchParams();
+  if (state.experiment !== undefined) query.set("experiment", state.experiment);
+  for (const name of NUMBERS) {
+    const value = state[name];
+    if (value !== undefined && Number.isFinite(value)) query.set(name, String(Math.round(value)));
+  }
+  if (state.filter !== undefined && state.filter !== "") query.set("filter", state.filter);
+  if (state.sort !== undefined && state.sort !== "activity") query.set("sort", state.sort);
+  if (state.idle === true) query.set("idle", "1");
+  if (state.pins !== undefined && state.pins.length > 0) query.set("pins", state.pins.join("."));
+  if (state.folded !== undefined && state.folded.length > 0) query.set("folded", state.folded.join("|"));
+  if (state.marks !== undefined && state.marks.length > 0) {
+    query.set("marks", state.marks.map((ns) => Math.round(ns)).join("."));
+  }
+  if (state.theme !== undefined) query.set("theme", state.theme);
+  if (state.tab !== undefined && state.tab !== "scatter") query.set("tab", state.tab);
+  return query.toString();
+}
+
+/** What is wrong in it is left out. */
+export function decode(text: string): UrlState {
+  const query = new URLSearchParams(text.replace(/^#/, ""));
+  const state: { -readonly [K in keyof UrlState]: UrlState[K] } = {};
+  const experiment = query.get("experiment");
+  if (experiment !== null) state.experiment = experiment;
+  for (const name of NUMBERS) {
+    const value = Number(query.get(name) ?? Number.NaN);
+    if (Number.isFinite(value)) state[name] = value;
+  }
+  const filter = query.get("filter");
+  if (filter !== null) state.filter = filter;
+  const sort = query.get("sort");
+  if (sort === "name" || sort === "tid" || sort === "activity") state.sort = sort;
+  if (query.get("idle") === "1") state.idle = true;
+  const list = (name: string): number[] =>
+    (query.get(name) ?? "")
+      .split(".")
+      .filter(Boolean)
+      .map(Number)
+      .filter((one) => Number.isFinite(one));
+  state.pins = list("pins");
+  state.marks = list("marks");
+  state.folded = (query.get("folded") ?? "").split("|").filter(Boolean);
+  const theme = query.get("theme");
+  if (theme === "dark" || theme === "light") state.theme = theme;
+  const tab = query.get("tab");
+  if (tab !== null) state.tab = tab;
+  return state;
+}
