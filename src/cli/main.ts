@@ -2,11 +2,17 @@
  * The command line: finds the command, runs it, turns errors into one line and an exit code.
  * Exit codes: 0 done, 1 the work failed, 2 wrong usage.
  */
+import { isMainThread } from "node:worker_threads";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { type Command, complain, writeOutput } from "./command.js";
 import { helpText, parseArguments } from "./options.js";
 
 const commands: Record<string, { summary: string; load: () => Promise<{ command: Command }> }> = {
+  record: {
+    summary: "records what the kernel does, with nothing to install",
+    load: () => import("./record.js"),
+  },
+  snapshot: { summary: "what a flight recorder holds, as a trace", load: () => import("./snapshot.js") },
   report: { summary: "what the machine was doing, in one page", load: () => import("./report.js") },
   info: { summary: "what is in a trace", load: () => import("./info.js") },
   all: {
@@ -49,6 +55,14 @@ commands["why"] = {
   summary: "why the slow ones were slow",
   load: () => import("./why.js"),
 };
+commands["view"] = {
+  summary: "the timeline in the browser",
+  load: async () => ({ command: (await import("./serve.js")).viewCommand }),
+};
+commands["serve"] = {
+  summary: "a Trace Server Protocol server, for VS Code and Theia",
+  load: async () => ({ command: (await import("./serve.js")).serveCommand }),
+};
 commands["waits"] = {
   summary: "every nanosecond of a thread: running, waiting, for what",
   load: async () => ({ command: (await import("./thread-time.js")).waitsCommand }),
@@ -73,6 +87,34 @@ commands["run"] = {
   summary: "an analysis of your own: periscope run FILE.mjs PATH",
   load: () => import("./run-file.js"),
 };
+commands["collect"] = {
+  summary: "the collector: takes traces of hosts, saves incidents",
+  load: () => import("./collect.js"),
+};
+commands["agent"] = {
+  summary: "on each host: keeps its last seconds for the collector",
+  load: () => import("./agent.js"),
+};
+commands["watch"] = {
+  summary: "reads an access log, triggers when a request is late",
+  load: () => import("./watch.js"),
+};
+commands["trigger"] = {
+  summary: "makes all hosts save their last seconds",
+  load: () => import("./trigger.js"),
+};
+commands["incidents"] = {
+  summary: "what was saved when something was late",
+  load: async () => ({ command: (await import("./incidents.js")).incidentsCommand }),
+};
+commands["incident"] = {
+  summary: "one of them: hosts, traces, why",
+  load: async () => ({ command: (await import("./incidents.js")).incidentCommand }),
+};
+commands["certificates"] = {
+  summary: "development certificates for collector and agents",
+  load: () => import("./certificates.js"),
+};
 commands["lami"] = {
   summary: "launchers for Trace Compass and old scripts",
   load: () => import("./lami.js"),
@@ -85,7 +127,7 @@ function overview(): string {
   return [
     "Usage: periscope COMMAND [OPTION...] PATH...",
     "",
-    "Reads LTTng (CTF) traces. A path may be a trace or any directory above traces.",
+    "Reads LTTng (CTF) traces, and records them. A path may be a trace or any directory above traces.",
     "",
     "Commands:",
     ...rows,
@@ -124,6 +166,15 @@ async function main(args: readonly string[]): Promise<number> {
     writeOutput(helpText(command.spec));
     return 0;
   }
+  if (
+    isMainThread &&
+    known !== "watch" &&
+    parsed.operands.some((operand) => /^net[46]?:\/\//.test(operand))
+  ) {
+    const { runLive } = await import("./live.js");
+    return await runLive(known, command, parsed, args);
+  }
+  if (parsed.has("follow") && isMainThread) throw new UsageError(`${known}: --follow is for net:// URLs`);
   return await command.run(parsed);
 }
 
