@@ -18,24 +18,30 @@ const seconds = (value: number | undefined): string =>
   value === undefined ? "–" : value < 0 ? "too late" : formatDuration(value * 1e9);
 const ms = (value: number | undefined): string => (value === undefined ? "–" : `${value.toFixed(1)} ms`);
 
-/** Newest first, as given. */
+/** One word for where an incident is: being saved, explained, or done. */
+function stateOf({ state, why }: Incident): string {
+  if (state !== "complete") return state;
+  return { waiting: state, running: "explaining", stored: "explained", failed: "not explained", none: state }[
+    why
+  ];
+}
+
+/** Newest first, as given. The date is in the incident's name. */
 export function incidentsText(incidents: readonly Incident[], options: IncidentTextOptions): string {
   if (incidents.length === 0) return "No incidents.\n";
-  const clock = new ClockText({ gmt: options.gmt, date: true });
+  const clock = new ClockText({ gmt: options.gmt, date: false });
   const rows = incidents.map((incident) => {
     const hosts = [...incident.hosts.values()];
     const here = hosts.filter(({ state }) => state === "stored" || state === "late").length;
     const late = hosts.filter(({ state }) => state === "late").length;
     return [
       incident.id,
-      clock.format(incident.atNs).slice(0, -6),
+      clock.format(incident.atNs).slice(0, 8),
       incident.cause,
-      formatCount(incident.triggers),
       `${here} of ${hosts.length}${late > 0 ? `, ${late} too late` : ""}`,
       seconds(coveredByAll(incident)),
       formatSize(bytesOf(incident)),
-      incident.state,
-      incident.why,
+      stateOf(incident),
     ];
   });
   const lines = table(
@@ -43,12 +49,10 @@ export function incidentsText(incidents: readonly Incident[], options: IncidentT
       { title: "incident", align: "left" },
       { title: "when", align: "left" },
       { title: "cause", align: "left", shrinks: true },
-      { title: "triggers", align: "right" },
       { title: "hosts", align: "left" },
       { title: "covers", align: "right" },
       { title: "size", align: "right" },
       { title: "state", align: "left" },
-      { title: "why", align: "left" },
     ],
     rows,
     options,
