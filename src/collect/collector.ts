@@ -98,6 +98,7 @@ export class Collector {
       this.#index,
       log,
     );
+    this.#coordinator.resume();
     this.#relay = await RelayThread.start(
       { relay: { store, allowClear: options.allowClear }, ports: options.relay },
       log,

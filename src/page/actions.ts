@@ -5,7 +5,10 @@ import type { PeriodLine } from "./contract.js";
 import {
   bottom,
   client,
+  collapsed,
   critical,
+  criticalOf,
+  cursorLine,
   cursorNs,
   experiment,
   experimentList,
@@ -99,6 +102,17 @@ function viewChanged(): void {
   }, 60);
 }
 
+/** Opens another experiment: what was chosen in the one before has no meaning in it. */
+export async function switchTo(id: string): Promise<void> {
+  pinned.value = new Set();
+  collapsed.value = new Set();
+  marks.value = [];
+  cursorNs.value = undefined;
+  cursorLine.value = -1;
+  selectedRange.value = undefined;
+  await open(id);
+}
+
 /** Set by the timeline. */
 let redraw: () => void = () => {};
 export function onRedraw(call: () => void): void {
@@ -152,6 +166,7 @@ export async function showCritical(row: number, range: Range): Promise<void> {
     const path = await client.value?.critical(row, range);
     if (path === undefined) return;
     critical.value = path;
+    criticalOf.value = [row, range.beginNs, range.endNs];
     const times = new Map<number, number>();
     for (const { row: one, beginNs, endNs } of path.slices)
       times.set(one, (times.get(one) ?? 0) + endNs - beginNs);

@@ -1,23 +1,28 @@
 /** Keeps the address and the state of the page the same. */
 import { effect } from "@preact/signals";
-import { complain, open, selectInstance, selectRange } from "./actions.js";
+import { complain, open, selectInstance, selectRange, selectState, showCritical } from "./actions.js";
 import {
   type BottomTab,
   bottom,
   client,
   collapsed,
+  critical,
+  criticalOf,
+  cursorLine,
   cursorNs,
   experimentList,
   filter,
   hideIdle,
   instances,
   marks,
+  panelShown,
   pinned,
   selectedRange,
   selection,
   shown,
   sort,
   theme,
+  withArrows,
 } from "./state.js";
 import { decode, encode, type UrlState } from "./url-state.js";
 
@@ -41,6 +46,11 @@ function current(): UrlState {
     marks: marks.value.map(({ ns }) => ns),
     theme: theme.value,
     tab: bottom.value,
+    ...(chosen.kind === "state" ? { state: [chosen.moment.row, chosen.moment.beginNs] as const } : {}),
+    ...(critical.value === undefined || criticalOf.value === undefined ? {} : { critical: criticalOf.value }),
+    arrows: withArrows.value,
+    panel: panelShown.value,
+    ...(cursorLine.value < 0 ? {} : { line: cursorLine.value }),
   };
 }
 
@@ -56,6 +66,9 @@ export async function followAddress(): Promise<void> {
   collapsed.value = new Set(state.folded);
   marks.value = (state.marks ?? []).map((ns, i) => ({ ns, label: `${i + 1}` }));
   cursorNs.value = state.cursor;
+  cursorLine.value = state.line ?? -1;
+  withArrows.value = state.arrows !== false;
+  panelShown.value = state.panel !== false;
   if (state.tab !== undefined) bottom.value = state.tab as BottomTab;
   const known = experimentList.value.find(({ id }) => id === state.experiment) ?? experimentList.value[0];
   if (known === undefined) return;
@@ -68,6 +81,18 @@ export async function followAddress(): Promise<void> {
     selectRange({ beginNs: state.selectBegin, endNs: state.selectEnd });
   }
   if (state.instance !== undefined) selectWhenKnown(state.instance);
+  const { state: chosenState, critical: path } = state;
+  if (chosenState !== undefined && client.value !== undefined) {
+    void opened
+      .then(() => selectState(...chosenState))
+      .then(() => {
+        cursorNs.value = state.cursor;
+        panelShown.value = state.panel !== false;
+      });
+  }
+  if (path !== undefined) void opened.then(() => showCritical(path[0], { beginNs: path[1], endNs: path[2] }));
+  // A link pasted into the address bar of the open page. What we write ourselves is no such event.
+  window.addEventListener("hashchange", () => window.location.reload());
   let timer = 0;
   effect(() => {
     const text = encode(current());

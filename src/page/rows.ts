@@ -28,17 +28,17 @@ export function displayLines(rows: readonly RowInfo[], hosts: number, choice: Ro
   const lines: DisplayLine[] = [];
   const wanted = wantedBy(choice.filter);
   const pinned = rows.filter(({ id }) => choice.pinned.has(id));
-  if (pinned.length > 0) section(lines, "pinned", "Pinned", pinned, 0, choice);
+  if (pinned.length > 0) section(lines, "pinned", "Pinned", pinned, hosts, choice);
   const cpus = rows
     .filter((row) => row.kind === "cpu")
     .sort((a, b) => a.host.localeCompare(b.host) || a.tid - b.tid);
   if (choice.filter === "" || cpus.some(wanted)) {
-    section(lines, "cpus", "CPUs", choice.filter === "" ? cpus : cpus.filter(wanted), 0, choice);
+    section(lines, "cpus", "CPUs", choice.filter === "" ? cpus : cpus.filter(wanted), hosts, choice);
   }
   const disks = rows.filter(
     (row) => row.kind === "disk" && wanted(row) && (row.activeNs > 0 || !choice.hideIdle),
   );
-  if (disks.length > 0) section(lines, "disks", "Disks", disks, 0, choice);
+  if (disks.length > 0) section(lines, "disks", "Disks", disks, hosts, choice);
   const threads = rows.filter(
     (row) => row.kind === "thread" && wanted(row) && (row.activeNs > 0 || !choice.hideIdle),
   );
@@ -46,7 +46,7 @@ export function displayLines(rows: readonly RowInfo[], hosts: number, choice: Ro
     const { key, label, detail, members } = group;
     // A process of one thread needs no heading.
     if (members.length === 1) lines.push(lineOf(members[0]!, 0, hosts));
-    else section(lines, key, label, members, 0, choice, detail);
+    else section(lines, key, label, members, 1, choice, detail);
   }
   return lines;
 }
@@ -56,14 +56,15 @@ function section(
   key: string,
   label: string,
   members: readonly RowInfo[],
-  depth: number,
+  /** More than one: rows tell theirs. */
+  hosts: number,
   { collapsed }: RowChoice,
   detail = `${members.length}`,
 ): void {
   const activeNs = members.reduce((sum, row) => sum + row.activeNs, 0);
-  lines.push({ group: key, label, detail, depth, activeNs });
+  lines.push({ group: key, label, detail, depth: 0, activeNs });
   if (collapsed.has(key)) return;
-  for (const row of members) lines.push(lineOf(row, depth + 1, 1));
+  for (const row of members) lines.push(lineOf(row, 1, hosts));
 }
 
 function lineOf(row: RowInfo, depth: number, hosts: number): DisplayLine {

@@ -153,6 +153,19 @@ function paint(canvas: HTMLCanvasElement, points: readonly PeriodLine[]): void {
   histogram(context, scale, points, limits, width, height);
 }
 
+/** Powers of ten between two (logarithms of) durations; with 2 and 5 between them where there are few. */
+function roundDurations(low: number, high: number): number[] {
+  const factors = high - low > 3 ? [1] : [1, 2, 5];
+  const found: number[] = [];
+  for (let power = Math.floor(low); power <= high; power++) {
+    for (const factor of factors) {
+      const at = power + Math.log10(factor);
+      if (at >= low && at <= high) found.push(factor * 10 ** power);
+    }
+  }
+  return found;
+}
+
 function axes(
   context: CanvasRenderingContext2D,
   scale: Scale,
@@ -165,12 +178,12 @@ function axes(
   context.fillStyle = ground.faint;
   context.lineWidth = 1;
   context.beginPath();
-  for (let power = Math.ceil(scale.low); power <= scale.high; power++) {
-    const y = Math.round(scale.y(10 ** power)) + 0.5;
+  context.textAlign = "right";
+  for (const ns of roundDurations(scale.low, scale.high)) {
+    const y = Math.round(scale.y(ns)) + 0.5;
     context.moveTo(LEFT, y);
     context.lineTo(width - 8, y);
-    context.textAlign = "right";
-    context.fillText(duration(10 ** power), LEFT - 8, y);
+    context.fillText(duration(ns), LEFT - 8, y);
   }
   context.textAlign = "left";
   const whole = view.value!.whole;

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { complain, selectInstance, selectRange, showCritical, showEventsAt } from "./actions.js";
 import { DOING_LABELS, type PeriodLine, type RangeSummary } from "./contract.js";
 import { colorsOf, seriesColor } from "./palette.js";
+import { paragraphs } from "./paragraphs.js";
 import {
   client,
   critical,
@@ -22,6 +23,7 @@ import {
   view,
 } from "./state.js";
 import { bytes, clock, duration, epoch, percent } from "./text.js";
+import { showLine } from "./timeline-view.js";
 import type { Range } from "./view.js";
 
 const summary = signal<RangeSummary | undefined>(undefined);
@@ -119,8 +121,10 @@ function Section({ title, children }: { title: string; children: ComponentChildr
   );
 }
 
+/** Pinned rows are at the top: there it is seen. */
 const pin = (row: number): void => {
   pinned.value = toggle(pinned.value, row);
+  showLine(row);
 };
 
 function RangeSums({ range, isSelected }: { range: Range; isSelected: boolean }) {
@@ -292,7 +296,7 @@ function State({ chosen: { moment } }: { chosen: Extract<Selection, { kind: "sta
         )}
         {other >= 0 && (
           <button type="button" onClick={() => pin(other)}>
-            Pin {rowName(other)}
+            {pinned.value.has(other) ? "Unpin" : "Pin"} {rowName(other)}
           </button>
         )}
         <button type="button" onClick={() => showEventsAt(beginNs)}>
@@ -331,7 +335,14 @@ function Instance({ chosen: { line, details } }: { chosen: Extract<Selection, { 
         {details !== undefined && (
           <>
             {" "}
-            · longer than <b>{percent(details.rank)}</b> of {info?.count}
+            ·{" "}
+            {Math.round(details.rank * (info?.count ?? 0)) >= (info?.count ?? 0) - 1 ? (
+              <b>the longest of {info?.count}</b>
+            ) : (
+              <>
+                longer than <b>{percent(details.rank)}</b> of {info?.count}
+              </>
+            )}
           </>
         )}
       </p>
@@ -345,6 +356,7 @@ function Instance({ chosen: { line, details } }: { chosen: Extract<Selection, { 
           ))}
         </dl>
       )}
+      <Parent of={line} />
       <Waterfall root={line} />
       <p class="buttons">
         <button
@@ -375,11 +387,37 @@ function Instance({ chosen: { line, details } }: { chosen: Extract<Selection, { 
         </button>
       </p>
       {text !== undefined && (
-        <pre class="why" data-testid="why">
-          {text.join("\n")}
-        </pre>
+        <div class="why" data-testid="why">
+          <WhyText lines={text} />
+        </div>
       )}
     </div>
+  );
+}
+
+/** The command line's words: its sentences run on, its tables stay tables. */
+function WhyText({ lines }: { lines: readonly string[] }) {
+  return (
+    <>
+      {paragraphs(lines).map((part, i) => {
+        const key = `${i}`;
+        if (part.kind === "table") return <pre key={key}>{part.text}</pre>;
+        return part.kind === "heading" ? <h4 key={key}>{part.text}</h4> : <p key={key}>{part.text}</p>;
+      })}
+    </>
+  );
+}
+
+/** The instance that this one is a part of. */
+function Parent({ of }: { of: PeriodLine }) {
+  const parent = of[5] < 0 ? undefined : instances.value.find(([id]) => id === of[5]);
+  if (parent === undefined) return null;
+  return (
+    <p class="path">
+      <button type="button" data-testid="parent" onClick={() => void selectInstance(parent, false)}>
+        ↑ {experiment.value?.periods[parent[1]]?.name} ({duration(parent[3] - parent[2])})
+      </button>
+    </p>
   );
 }
 

@@ -53,6 +53,10 @@ export const cursorNs = signal<number | undefined>(undefined);
 export const cursorLine = signal(-1);
 export const marks = signal<readonly Mark[]>([]);
 export const critical = signal<CriticalPath | undefined>(undefined);
+/** Row and range that the critical path is of. */
+export const criticalOf = signal<readonly [row: number, beginNs: number, endNs: number] | undefined>(
+  undefined,
+);
 /** Instances of the whole trace, as many as are shown. */
 export const instances = signal<readonly PeriodLine[]>([]);
 export const tooManyInstances = signal(false);

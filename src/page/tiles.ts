@@ -25,6 +25,8 @@ interface Strip {
   /** The trace was read up to here when it was made; behind it may be more by now. */
   knownUntilNs: number;
   usedAt: number;
+  /** As the server sent it: other colours are painted from it. */
+  readonly bytes: Uint8Array;
 }
 
 interface Wanted {
@@ -72,7 +74,7 @@ export class Tiles {
           Number(doing) === 0 ? 0 : ((255 << 24) | (mix(bb, b) << 16) | (mix(bg, g) << 8) | mix(br, r)) >>> 0;
       }
     }
-    this.forget();
+    for (const strip of this.#strips.values()) this.#fill(strip);
   }
 
   forget(): void {
@@ -198,13 +200,21 @@ export class Tiles {
   #store(row: number, level: number, index: number, bytes: Uint8Array, knownUntilNs: number): void {
     const key = keyOf(row, level, index);
     const slot = this.#strips.get(key)?.slot ?? this.#takeSlot();
+    const usedAt = this.#frame;
+    const own = bytes.slice(0, 2 * TILE_PIXELS);
+    const strip = { key, level, index, slot, knownUntilNs, usedAt, bytes: own };
+    this.#fill(strip);
+    this.#strips.set(key, strip);
+  }
+
+  /** Paints a strip into its place in the atlas. */
+  #fill({ slot, bytes }: Strip): void {
     const image = new ImageData(TILE_PIXELS, 1);
     const pixels = new Uint32Array(image.data.buffer);
     for (let i = 0; i < TILE_PIXELS; i++) pixels[i] = this.#table[bytes[2 * i]! * 256 + bytes[2 * i + 1]!]!;
     this.#sheet(slot)
       .getContext("2d")!
       .putImageData(image, 0, slot % SLOTS_IN_SHEET);
-    this.#strips.set(key, { key, level, index, slot, knownUntilNs, usedAt: this.#frame });
   }
 
   #takeSlot(): number {

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { onRedraw, selectInstance, selectRange, selectState } from "./actions.js";
 import type { Arrows, RowStates } from "./contract.js";
 import { DOING_LABELS, type Moment } from "./contract.js";
+import { installPrinting } from "./export-png.js";
 import { colorsOf, groundOf } from "./palette.js";
 import { instanceAt, lanesOf, outlierLimits } from "./period-lanes.js";
 import {
@@ -52,6 +53,14 @@ const tooltip = signal<Tooltip | undefined>(undefined);
 /** For keys that act where the pointer is. */
 export const pointer: { ns: number | undefined } = { ns: undefined };
 export let timeline: Timeline | undefined;
+
+/** Scrolls to a row and puts the row cursor on it. */
+export function showLine(row: number): void {
+  const line = lines.value.findIndex((one) => one.row?.id === row);
+  if (line < 0) return;
+  cursorLine.value = line;
+  timeline?.reveal(line, lines.value.length);
+}
 
 class Controller {
   readonly #timeline: Timeline;
@@ -115,6 +124,12 @@ class Controller {
     const observer = new ResizeObserver(() => this.#resize());
     observer.observe(box);
     this.#stop.push(() => observer.disconnect());
+    this.#stop.push(
+      installPrinting(() => {
+        this.#tiles?.paint(colorsOf("light"), groundOf("light").back);
+        this.#draw();
+      }),
+    );
     this.#resize();
     this.#listen();
   }

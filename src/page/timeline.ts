@@ -15,6 +15,8 @@ export const LABEL_WIDTH = 232;
 export const AXIS_HEIGHT = 24;
 export const ROW_HEIGHT = 18;
 const LANE_HEIGHT = 17;
+/** Share of the height. */
+const MOST_FOR_LANES = 0.5;
 /** Room between the last lane and the first row. */
 const GAP = 8;
 /** Narrower states have no text. */
@@ -81,9 +83,15 @@ export class Timeline {
     return Math.max(1, this.#width - LABEL_WIDTH);
   }
 
+  /** Lanes become thin before they take half of the picture. */
+  get laneHeight(): number {
+    const room = (this.#height - AXIS_HEIGHT) * MOST_FOR_LANES;
+    return Math.max(3, Math.min(LANE_HEIGHT, Math.floor(room / Math.max(1, this.#laneCount))));
+  }
+
   /** Where rows begin. */
   get top(): number {
-    return AXIS_HEIGHT + (this.#laneCount > 0 ? this.#laneCount * LANE_HEIGHT + GAP : 0);
+    return AXIS_HEIGHT + (this.#laneCount > 0 ? this.#laneCount * this.laneHeight + GAP : 0);
   }
 
   get rowsHeight(): number {
@@ -122,7 +130,7 @@ export class Timeline {
     const ns = this.nsAt(view, x);
     if (y < AXIS_HEIGHT) return { kind: "axis", ns };
     if (y < this.top) {
-      const lane = Math.floor((y - AXIS_HEIGHT) / LANE_HEIGHT);
+      const lane = Math.floor((y - AXIS_HEIGHT) / this.laneHeight);
       return lane < this.#laneCount && x >= LABEL_WIDTH
         ? { kind: "lane", lane, ns }
         : { kind: "nothing", ns };
@@ -311,13 +319,16 @@ export class Timeline {
   #lanes(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
     const { lanes, view } = scene;
     if (lanes.length === 0) return;
+    const { laneHeight } = this;
+    let labelled = Number.NEGATIVE_INFINITY;
     context.fillStyle = ground.back;
     context.fillRect(0, AXIS_HEIGHT, this.#width, this.top - AXIS_HEIGHT);
     context.font = FONT;
     lanes.forEach((lane, i) => {
-      const y = AXIS_HEIGHT + i * LANE_HEIGHT;
-      const middle = y + LANE_HEIGHT / 2 + 0.5;
-      if (lane.number === 0) {
+      const y = AXIS_HEIGHT + i * laneHeight;
+      const middle = y + laneHeight / 2 + 0.5;
+      if (lane.number === 0 && middle - labelled >= 11) {
+        labelled = middle;
         context.fillStyle = lane.depth === 0 ? ground.text : ground.faint;
         context.font = lane.depth === 0 ? BOLD : FONT;
         const x = 10 + 12 * lane.depth;
@@ -327,7 +338,7 @@ export class Timeline {
       context.font = FONT;
       context.save();
       context.beginPath();
-      context.rect(LABEL_WIDTH, y, this.tracksWidth, LANE_HEIGHT);
+      context.rect(LABEL_WIDTH, y, this.tracksWidth, laneHeight);
       context.clip();
       let drawnTo = Number.NEGATIVE_INFINITY;
       for (let k = firstAfter(lane, view.beginNs); k < lane.instances.length; k++) {
@@ -357,14 +368,16 @@ export class Timeline {
     middle: number,
   ): void {
     const slow = one[3] - one[2] > (scene.outliers[one[1]] ?? Number.POSITIVE_INFINITY);
+    const room = this.laneHeight > 8 ? 2 : 0.5;
+    const barHeight = this.laneHeight - 2 * room;
     context.fillStyle = slow ? ground.alarm : color;
-    context.fillRect(from, y + 2, to - from - (to - from > 3 ? 1 : 0), LANE_HEIGHT - 4);
+    context.fillRect(from, y + room, to - from - (to - from > 3 ? 1 : 0), barHeight);
     if (one[0] === scene.selectedInstance) {
       context.strokeStyle = ground.text;
       context.lineWidth = 2;
-      context.strokeRect(from, y + 2, Math.max(2, to - from - 1), LANE_HEIGHT - 4);
+      context.strokeRect(from, y + room, Math.max(2, to - from - 1), barHeight);
     }
-    if (to - from < NARROWEST_TEXT) return;
+    if (to - from < NARROWEST_TEXT || this.laneHeight < 13) return;
     context.fillStyle = inkOn(slow ? ground.alarm : color);
     context.fillText(fitted(context, scene.laneNames[one[1]] ?? "", to - from - 8), from + 4, middle);
   }

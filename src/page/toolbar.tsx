@@ -1,5 +1,5 @@
 /** The bar at the top: which traces, which rows, and what can be done with the picture. */
-import { complain, loadLists, open } from "./actions.js";
+import { complain, loadLists, switchTo } from "./actions.js";
 import * as api from "./api-client.js";
 import { exportPng } from "./export-png.js";
 import type { Sort } from "./rows.js";
@@ -35,10 +35,10 @@ export function Toolbar() {
         .openIncident(id!)
         .then(async (opened) => {
           await loadLists();
-          await open(opened.id);
+          await switchTo(opened.id);
         })
         .catch(complain);
-    } else open(id!).catch(complain);
+    } else switchTo(id!).catch(complain);
   };
   const download = (format: string): void => {
     if (format === "png") exportPng();

@@ -18,9 +18,17 @@ export interface UrlState {
   readonly marks?: readonly number[];
   readonly theme?: "dark" | "light";
   readonly tab?: string;
+  /** Row and moment of the selected state. */
+  readonly state?: readonly [row: number, ns: number];
+  /** Row and range of the critical path. */
+  readonly critical?: readonly [row: number, beginNs: number, endNs: number];
+  readonly arrows?: boolean;
+  readonly panel?: boolean;
+  /** Line of the row cursor. */
+  readonly line?: number;
 }
 
-const NUMBERS = ["begin", "end", "selectBegin", "selectEnd", "instance", "cursor"] as const;
+const NUMBERS = ["begin", "end", "selectBegin", "selectEnd", "instance", "cursor", "line"] as const;
 
 export function encode(state: UrlState): string {
   const query = new URLSearchParams();
@@ -37,6 +45,11 @@ export function encode(state: UrlState): string {
   if (state.marks !== undefined && state.marks.length > 0) {
     query.set("marks", state.marks.map((ns) => Math.round(ns)).join("."));
   }
+  for (const name of ["state", "critical"] as const) {
+    const value = state[name];
+    if (value !== undefined) query.set(name, value.map((one) => Math.round(one)).join("."));
+  }
+  for (const name of ["arrows", "panel"] as const) if (state[name] === false) query.set(name, "0");
   if (state.theme !== undefined) query.set("theme", state.theme);
   if (state.tab !== undefined && state.tab !== "scatter") query.set("tab", state.tab);
   return query.toString();
@@ -66,6 +79,12 @@ export function decode(text: string): UrlState {
   state.pins = list("pins");
   state.marks = list("marks");
   state.folded = (query.get("folded") ?? "").split("|").filter(Boolean);
+  const [row, ns] = list("state");
+  if (row !== undefined && ns !== undefined) state.state = [row, ns];
+  const [from, beginNs, endNs] = list("critical");
+  if (from !== undefined && beginNs !== undefined && endNs !== undefined)
+    state.critical = [from, beginNs, endNs];
+  for (const name of ["arrows", "panel"] as const) if (query.get(name) === "0") state[name] = false;
   const theme = query.get("theme");
   if (theme === "dark" || theme === "light") state.theme = theme;
   const tab = query.get("tab");

@@ -67,10 +67,13 @@ export class Coordinator implements AgentEvents {
   ) {
     this.#limits = new TriggerLimits({ ...DEFAULT_LIMITS, ...options.limits });
     for (const { group, reason, count } of index.suppressed()) this.#reasons(group).set(reason, count);
-    for (const incident of index.unfinished()) this.#takeUp(incident);
   }
 
-  /** A former run was killed: its incidents wait for their hosts again. */
+  /** A former run was killed: its incidents wait for their hosts again. To be called once, when `onComplete` may be. */
+  resume(): void {
+    for (const incident of this.index.unfinished()) this.#takeUp(incident);
+  }
+
   #takeUp(incident: Incident): void {
     this.#remember(incident);
     for (const host of incident.hosts.values()) {
