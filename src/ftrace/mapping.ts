@@ -137,6 +137,8 @@ export const rwbs: FieldMapping = {
 };
 export const currentTid: FieldMapping = { name: "tid", spec: integer(32, true), origin: { kind: "tid" } };
 export const currentComm: FieldMapping = { name: "comm", spec: COMM, origin: { kind: "comm" } };
+/** A name that the record itself has; records say it as it was then, ours may be of a moment before. */
+export const ownComm: FieldMapping = comm("comm");
 export const processOf = (name: string, ...names: string[]): FieldMapping => ({
   name,
   spec: integer(32, true),

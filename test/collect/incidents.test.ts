@@ -397,7 +397,11 @@ test("Apache's piped log: periscope watch as the documentation says", {
     `CustomLog "|${program} watch --field D --threshold 1s --cause page --socket ${join(directory, "alpha.sock")}" "%D %m %U %P"`,
   ];
   writeFileSync(join(home, "httpd.conf"), `${config.join("\n")}\n`);
-  const server = spawn("apache2", ["-f", join(home, "httpd.conf"), "-DFOREGROUND"], { stdio: "ignore" });
+  // In a process group of its own: Apache ends by killing its whole group.
+  const server = spawn("apache2", ["-f", join(home, "httpd.conf"), "-DFOREGROUND"], {
+    stdio: "ignore",
+    detached: true,
+  });
   try {
     const get = (path: string) =>
       spawnSync("curl", ["-s", "--retry", "20", "--retry-connrefused", `http://127.0.0.1:${port}${path}`], {
