@@ -19,7 +19,7 @@ export function tellOutcome({ saved, backend, command }: Outcome, json: boolean)
   }
   if (saved.addedSwitches) {
     const count = formatCount(saved.addedSwitches);
-    complain(`${count} switches out of idle were not told by this kernel and have been put in`);
+    complain(`${count} switches were not told by this kernel and have been put in`);
   }
   if (json) {
     const { path, eventRecords, lost, bytes, addedSwitches, files, beginNs, endNs } = saved;

@@ -31,7 +31,7 @@ export interface ConvertedTrace {
   /** Event records that were lost. */
   readonly lost: number;
   readonly bytes: number;
-  /** `sched_switch` out of idle that the kernel did not tell, and that were put in. */
+  /** `sched_switch` that the kernel did not tell, and that were put in. */
   readonly addedSwitches?: number | undefined;
   /** How many calls that opened a file there were, and of how many the file's name is known; if names were sought. */
   readonly files?: { readonly opened: number; readonly named: number } | undefined;
@@ -142,6 +142,8 @@ function findNames(
   return names;
 }
 
+/** State of a thread that sleeps (TASK_INTERRUPTIBLE, include/linux/sched.h). */
+const INTERRUPTIBLE = 1;
 const NOBODY_KNOWS = -1;
 
 class Conversion {
@@ -163,7 +165,7 @@ class Conversion {
   /** Of each CPU: who runs by the last switch; `NOBODY_KNOWS` after losses. */
   readonly #running: number[] = [];
   readonly #switch: { readonly mapping: CompiledMapping; readonly next: number } | undefined;
-  /** Switches out of idle that were not recorded. */
+  /** Switches that were not recorded. */
   addedSwitches = 0;
   #rows: Iterator<DumpRow> | undefined;
   #nextRowNs = Number.POSITIVE_INFINITY;
@@ -251,12 +253,14 @@ class Conversion {
     }
     // The kernel's clock may step back by some nanoseconds while it is being adjusted.
     const ns = Math.max(reader.ns, this.#last[index]!);
-    if (this.#running[index] === 0 && thread.tid !== 0) {
+    const running = this.#running[index]!;
+    if (running !== thread.tid && running !== NOBODY_KNOWS && this.#switch !== undefined) {
       // A thread that is only seen to leave came after its wake-up and whatever else was recorded.
       const leaves = mapping === this.#switch?.mapping;
       const since = Math.min(Math.max(this.#last[index]!, thread.wokenNs), ns);
-      this.#leaveIdle(index, leaves ? since : ns, thread, reader.cpu);
+      this.#addSwitch(index, leaves ? since : ns, this.threads.get(running, reader.cpu), thread);
     }
+    if (running === NOBODY_KNOWS) this.#running[index] = thread.tid;
     if (mapping === this.#switch?.mapping) {
       this.#running[index] = reader.view.getInt32(reader.at + this.#switch.next, true);
     }
@@ -274,18 +278,18 @@ class Conversion {
   }
 
   /**
-   * The idle thread has left without a record: there are virtual machines whose kernel does not tell it on some
-   * CPUs. Without it nobody would know who runs.
+   * `left` has left its CPU without a record: there are virtual machines whose kernel does not tell it of some
+   * threads, idle ones above all. Without it nobody would know who runs. Why it left is not known: since nobody is
+   * seen to push it away, it is taken to have blocked.
    */
-  #leaveIdle(index: number, ns: number, thread: ThreadState, cpu: number): void {
+  #addSwitch(index: number, ns: number, left: ThreadState, thread: ThreadState): void {
     this.#running[index] = thread.tid;
     const { mapping } = this.#switch!;
-    const idle = this.threads.get(0, cpu);
     const values: Record<string, string | number> = {
-      prev_comm: idle.name,
-      prev_tid: 0,
-      prev_prio: 20,
-      prev_state: 0,
+      prev_comm: left.name,
+      prev_tid: left.tid,
+      prev_prio: left.priority,
+      prev_state: left.tid === 0 ? 0 : INTERRUPTIBLE,
       next_comm: thread.name,
       next_tid: thread.tid,
       next_prio: thread.priority,
@@ -293,7 +297,7 @@ class Conversion {
     this.#streams[index]!.append(
       this.#classes[mapping.event.id]!,
       this.recording.beginNs + BigInt(ns),
-      [0, 0, idle.name],
+      [left.pid, left.tid, left.name],
       Object.keys(mapping.fields).map((name) => values[name] ?? 0),
     );
     this.eventRecords++;

@@ -162,5 +162,5 @@ function writeInstances(
 }
 
 function addedNotes(path: string, count = 0): string[] {
-  return count === 0 ? [] : [`${path}: ${count} switches out of idle were not recorded and have been put in`];
+  return count === 0 ? [] : [`${path}: ${count} switches were not recorded and have been put in`];
 }

@@ -152,8 +152,14 @@ export const RULES: readonly Rule[] = [
     proof: { trace: "idle-small", lines: [/kmem_mm_page_alloc: .*order = [1-9]/] },
     commands: ["memtop"],
     matches: (d, truth) => {
-      if (d.what !== "cell") return false;
       const { allocated, freed } = truth.pages;
+      // Who only freed is in none of its tables.
+      if (d.what === "row extra") {
+        const { tid } = d.ours[0];
+        const pages = d.table === "allocd" ? allocated : freed;
+        return !allocated.has(tid) && d.ours[1].value === (pages.get(tid) ?? 0);
+      }
+      if (d.what !== "cell") return false;
       const sum = (map: Map<number, number>) => [...map.values()].reduce((a, b) => a + b, 0);
       if (d.table === "total") return d.ours.value === sum(d.column === 0 ? allocated : freed);
       const pages = d.table === "allocd" ? allocated : freed;

@@ -14,6 +14,8 @@ export interface Line {
   readonly name: string;
   /** The `tid` context: who the event record belongs to. */
   readonly tid: number;
+  /** Name of the thread by its context; undefined where there is none. */
+  procname: string | undefined;
   readonly payload: string;
 }
 
@@ -53,6 +55,7 @@ export function readLines(trace: string): { lines: Line[]; originSecond: number 
       cpu: Number(match[4]),
       name: match[3]!,
       tid: integer(`, ${rest.slice(0, end)}`, "tid"),
+      procname: /procname = "([^"]*)"/.exec(rest.slice(0, end))?.[1],
       payload: `, ${rest.slice(end + 6)}`,
     });
   }
@@ -204,7 +207,8 @@ export function account(trace: string): Truth {
     const list = at(names, tid, () => []);
     if (list[list.length - 1] !== name) list.push(name);
   };
-  for (const { ns, cpu, name, tid, payload } of lines) {
+  for (const { ns, cpu, name, tid, procname, payload } of lines) {
+    if (procname !== undefined && procname !== "") named(tid, procname);
     if (name === "sched_switch") {
       const [prev, next] = [integer(payload, "prev_tid"), integer(payload, "next_tid")];
       ran(cpu, prev, since.get(cpu) ?? firstNs, ns);
