@@ -30,6 +30,7 @@ const floors = [
   ["agent", "watch"],
   ["collect"],
   ["present"],
+  ["export"],
   ["serve"],
   ["api"],
   ["cli"],

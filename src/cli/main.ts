@@ -63,6 +63,10 @@ commands["serve"] = {
   summary: "a Trace Server Protocol server, for VS Code and Theia",
   load: async () => ({ command: (await import("./serve.js")).serveCommand }),
 };
+commands["export"] = {
+  summary: "for Perfetto, OpenTelemetry, flame graphs, tables",
+  load: () => import("./export.js"),
+};
 commands["waits"] = {
   summary: "every nanosecond of a thread: running, waiting, for what",
   load: async () => ({ command: (await import("./thread-time.js")).waitsCommand }),

@@ -1,0 +1,52 @@
+/** Where an export goes: a file or standard output, in large pieces. */
+import { writeSync } from "node:fs";
+
+const PIECE = 1 << 20;
+
+export interface TextSink {
+  write(text: string): void;
+}
+
+export class FileSink implements TextSink {
+  #text = "";
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  /** Bytes so far. */
+  written = 0;
+
+  constructor(private readonly fd: number) {}
+
+  write(text: string): void {
+    this.#text += text;
+    if (this.#text.length >= PIECE) this.flush();
+  }
+
+  bytes(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#bytes += part.length;
+    if (this.#bytes >= PIECE) this.flush();
+  }
+
+  /** Writes out what has gathered. Throws what the file system throws. */
+  flush(): void {
+    if (this.#text !== "") this.#put(Buffer.from(this.#text));
+    this.#text = "";
+    if (this.#bytes > 0) this.#put(Buffer.concat(this.#parts));
+    this.#parts = [];
+    this.#bytes = 0;
+  }
+
+  #put(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      try {
+        at += writeSync(this.fd, bytes, at);
+      } catch (error) {
+        // A pipe whose reader is slower.
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      }
+    }
+    this.written += bytes.length;
+  }
+}
