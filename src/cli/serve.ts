@@ -4,10 +4,12 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PeriscopeError, UsageError } from "../base/errors.js";
+import { programPath } from "../collect/collector.js";
 import { bytesOf } from "../collect/incidents/incident.js";
 import { IncidentIndex, indexPath } from "../collect/incidents/index-file.js";
 import type { IncidentLine } from "../page/contract.js";
 import { definePeriods, type PeriodArguments } from "../periods/define.js";
+import { exporter } from "../serve/export-process.js";
 import { type ServeOptions, serve } from "../serve/server.js";
 import { openSource } from "../sources/ctf.js";
 import { type Command, complain, writeOutput } from "./command.js";
@@ -80,6 +82,7 @@ async function run(args: ParsedArguments, label: "view" | "serve"): Promise<numb
     ...(await periodsOf(args)),
     profiles: bundledProfiles(),
     noCache: args.has("no-cache"),
+    exported: exporter(programPath(dirname(fileURLToPath(import.meta.url)))),
     ...(store === undefined ? {} : { incidents: incidentsOf(store) }),
   };
   const server = await serve(

@@ -49,8 +49,13 @@ function fingerprints(root: string): string[] {
 /** The kept history; undefined: none. */
 export function cachedHistory(path: string): History | undefined {
   const history = loadHistory(path);
-  // Its time is when it was used last.
-  if (history !== undefined) utimesSync(path, new Date(), new Date());
+  if (history === undefined) return undefined;
+  try {
+    // Its time is when it was used last.
+    utimesSync(path, new Date(), new Date());
+  } catch {
+    // A folder that may only be read: it is used all the same.
+  }
   return history;
 }
 

@@ -22,8 +22,9 @@ const FORMATS: readonly (readonly [format: string, label: string])[] = [
   ["perfetto", "Perfetto trace"],
   ["chrome", "Chrome JSON"],
   ["otlp", "OpenTelemetry spans (OTLP JSON)"],
-  ["stacks", "Collapsed stacks of waits"],
+  ["stacks", "Collapsed stacks (flame graph)"],
   ["csv", "States as CSV"],
+  ["parquet", "States as Parquet"],
 ];
 
 export function Toolbar() {

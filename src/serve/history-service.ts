@@ -103,7 +103,7 @@ export class HistoryService {
       this.history.problems = [...this.#notes, ...this.history.problems];
       if (this.#cachePath === "") return;
       const failure = keepHistory(this.history, this.#cachePath);
-      if (failure !== undefined) this.#notes = [...this.#notes, failure];
+      if (failure !== undefined) this.history.problems = [...this.history.problems, failure];
     } catch (error) {
       this.#failure = (error as Error).message;
     }

@@ -1,5 +1,5 @@
 /** Traces, experiments, bookmarks and configurations that clients of the protocol made. */
-import { statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ExperimentOptions, OpenExperiment, uuidOf } from "../experiment.js";
 import { HttpError, notFound } from "../http.js";
@@ -28,6 +28,15 @@ export interface ExperimentEntry {
   readonly bookmarks: Map<string, Bookmark>;
 }
 
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is not there.
+    return resolve(path);
+  }
+}
+
 export class Registry {
   readonly traces = new Map<string, TraceEntry>();
   readonly experiments = new Map<string, ExperimentEntry>();
@@ -40,10 +49,13 @@ export class Registry {
     private readonly options: ExperimentOptions,
   ) {}
 
-  /** Whether a path may be opened. */
+  /** Whether a path may be opened: links count for where they lead. */
   isAllowed(path: string): boolean {
-    const whole = resolve(path);
-    return this.roots.some((root) => whole === resolve(root) || whole.startsWith(`${resolve(root)}/`));
+    const whole = realPath(path);
+    return this.roots.some((root) => {
+      const folder = realPath(root);
+      return whole === folder || whole.startsWith(`${folder}/`);
+    });
   }
 
   /** Throws `HttpError` 404, 409. The flag tells whether it is new. */
