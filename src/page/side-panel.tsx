@@ -236,8 +236,8 @@ function RangeSums({ range, isSelected }: { range: Range; isSelected: boolean })
 function Waits({ found, range }: { found: RangeSummary; range: Range }) {
   const colors = colorsOf(theme.value);
   const length = range.endNs - range.beginNs;
-  // Sleeping all the time is what most threads do: it explains nothing.
-  const told = found.waits.filter(({ doing, ns }) => DOING_LABELS[doing] !== "sleeps" && ns < 0.999 * length);
+  // Waiting all the time is what most threads do: it explains nothing.
+  const told = found.waits.filter(({ doing, ns }) => DOING_LABELS[doing] !== "sleeps" && ns < 0.95 * length);
   return (
     <Section title="Waits">
       {told.slice(0, MOST).map(({ row, label, doing, ns }) => (

@@ -1,0 +1,144 @@
+// The page in a real browser: Debian's Chromium, driven by playwright-core. What it says is held against the command line.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { type RunningServer, startServer } from "../support/server.js";
+import { periscope, root } from "../support.js";
+
+const program = ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+const skip = program === undefined ? "Chromium is not installed" : false;
+const trace = join(root, "samples/dns-outlier");
+const profile = ["--profile", "apache-php-mysql"];
+const pictures = join(root, ".cache/screenshots");
+let browser: Browser;
+let server: RunningServer;
+
+before(async () => {
+  if (skip !== false) return;
+  mkdirSync(pictures, { recursive: true });
+  server = await startServer("view", [...profile, trace]);
+  browser = await chromium.launch({
+    executablePath: program!,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  });
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A page that has drawn; whatever goes wrong in it is gathered. */
+async function opened(path = "/", scheme: "light" | "dark" = "light") {
+  const context = await browser.newContext({
+    viewport: { width: 1600, height: 1000 },
+    colorScheme: scheme,
+    timezoneId: "UTC",
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  const wrong: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") wrong.push(message.text());
+  });
+  page.on("pageerror", (error) => wrong.push(error.message));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (!["data:", "blob:"].includes(url.protocol) && !server.url.includes(url.host))
+      wrong.push(request.url());
+  });
+  await page.goto(path.startsWith("http") ? path : `${server.url}${path}`);
+  await page.getByTestId("timeline").waitFor();
+  await page.getByTestId("scatter").waitFor();
+  return { page, wrong, close: () => context.close() };
+}
+
+/** Runs in the page: the middle of the largest dot of the alarm's colour in the scatter plot. */
+const FIND_RED = `window.redPoint = () => {
+  const canvas = document.querySelector('[data-testid="scatter"] canvas, canvas[data-testid="scatter"]');
+  if (canvas === null || canvas.width === 0) return undefined;
+  const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const ratio = canvas.width / canvas.getBoundingClientRect().width;
+  const right = width - 130 * ratio;
+  for (let y = 0; y < height; y++) for (let x = 0; x < right; x++) {
+    const i = 4 * (y * width + x);
+    if (data[i] > 190 && data[i + 1] < 100 && data[i + 2] < 80 && data[i + 3] > 250)
+      return { x: x / ratio, y: y / ratio + 3 };
+  }
+  return undefined;
+};`;
+declare function redPoint(): { x: number; y: number } | undefined;
+
+async function clickOutlier(page: Page): Promise<void> {
+  await page.evaluate(FIND_RED);
+  await page.waitForFunction(() => redPoint() !== undefined);
+  const at = (await page.evaluate(() => redPoint()))!;
+  const canvas = page.locator('[data-testid="scatter"] canvas, canvas[data-testid="scatter"]').first();
+  await canvas.click({ position: at });
+  await page.getByTestId("instance").waitFor();
+}
+
+test("the outlier is found by clicking; its length and its reason are the command line's", {
+  skip,
+}, async () => {
+  const { page, wrong, close } = await opened();
+  await clickOutlier(page);
+  const run = periscope(["periodtop", "--json", ...profile, trace]);
+  const longest = Math.max(...[...run.stdout.matchAll(/"durationNs": ?(\d+)/g)].map(([, ns]) => Number(ns)));
+  const seconds = `${(longest / 1e9).toFixed(2)} s`;
+  assert.match(seconds, /^2\.\d\d s$/);
+  await page.getByTestId("instance").getByText(seconds).first().waitFor();
+  await page.getByTestId("waterfall").getByText("db_queries").first().waitFor();
+  await page.keyboard.press("y");
+  await page.getByTestId("why").getByText("8.8.6.6:53").first().waitFor();
+  await page.screenshot({ path: join(pictures, "outlier.png") });
+  // A link opens the same.
+  const address = page.url();
+  const again = await opened(address);
+  await again.page.getByTestId("instance").getByText(seconds).first().waitFor();
+  assert.equal(again.page.url(), address);
+  assert.deepEqual([...wrong, ...again.wrong], []);
+  await again.close();
+  await close();
+});
+
+test("by keyboard alone: help, zoom, undo, the next outlier, a mark", { skip }, async () => {
+  const { page, wrong, close } = await opened("/", "dark");
+  await page.keyboard.press("?");
+  await page.getByTestId("help").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByTestId("help").waitFor({ state: "detached" });
+  const length = () => page.getByTestId("range-length").first().textContent();
+  const whole = await length();
+  await page.keyboard.press("w");
+  const becomes = async (test: (text: string | null) => boolean) => {
+    for (let tries = 0; !test(await length()); tries++) {
+      assert.ok(tries < 100, `it stays ${await length()}`);
+      await page.waitForTimeout(50);
+    }
+  };
+  await becomes((text) => text !== whole);
+  await page.keyboard.press("z");
+  await becomes((text) => text === whole);
+  await page.keyboard.press("m");
+  await page.keyboard.press("]");
+  await page.getByTestId("instance").waitFor();
+  await page.screenshot({ path: join(pictures, "dark.png") });
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+test("exports: the picture is a PNG, the tables come", { skip }, async () => {
+  const { page, wrong, close } = await opened();
+  const saved = async (format: string): Promise<Buffer> => {
+    const download = page.waitForEvent("download");
+    await page.getByLabel("Export").selectOption(format);
+    return readFileSync(await (await download).path());
+  };
+  assert.equal((await saved("png")).subarray(1, 4).toString(), "PNG");
+  assert.match((await saved("csv")).toString("utf8", 0, 100), /^kind,host,name,/);
+  assert.equal((await saved("parquet")).toString("latin1", 0, 4), "PAR1");
+  assert.deepEqual(wrong, []);
+  await close();
+});
