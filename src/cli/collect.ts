@@ -110,7 +110,7 @@ export const command: Command = {
         },
         allowClear: args.has("allow-clear"),
         agents: at("agent-port", 5345, true),
-        http: { address, port: portOf(args, "http-port", 5346), tls },
+        http: { address, port: portOf(args, "http-port", 5346), allow: args.all("allow"), tls },
         token,
         limits: limitsOf(args),
         retention: {

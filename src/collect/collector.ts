@@ -1,13 +1,12 @@
 /** The collector: its parts, put together, started and stopped in order. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { TlsOptions } from "node:tls";
 import { PeriscopeError } from "../base/errors.js";
 import { realtimeNs } from "../base/realtime.js";
 import { type AgentAccess, serveAgent } from "./agents/agent-connection.js";
 import { AgentRegistry } from "./agents/registry.js";
 import { removePartial } from "./agents/snapshot-files.js";
-import { type HttpListener, serveHttp } from "./http.js";
+import { type HttpListener, type HttpOptions, serveHttp } from "./http.js";
 import { Coordinator } from "./incidents/coordinator.js";
 import { Explainer } from "./incidents/explain.js";
 import type { Incident } from "./incidents/incident.js";
@@ -32,7 +31,7 @@ export interface CollectorOptions {
   readonly relay: RelayPorts;
   readonly allowClear: boolean;
   readonly agents: ListenOptions;
-  readonly http: { readonly address: string; readonly port: number; readonly tls: TlsOptions | undefined };
+  readonly http: Omit<HttpOptions, "token">;
   /** Agents and callers by HTTP must know it. */
   readonly token: string | undefined;
   readonly limits: Partial<LimitOptions>;

@@ -6,6 +6,7 @@ import type { TlsOptions } from "node:tls";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import type { TriggerOutcome } from "./incidents/coordinator.js";
 import { type Incident, incidentJson } from "./incidents/incident.js";
+import { addressFilter } from "./listen.js";
 import { type Trigger, triggersOfJson } from "./triggers/trigger.js";
 
 const MAX_BODY_BYTES = 1 << 20;
@@ -26,6 +27,8 @@ export interface HttpHandlers {
 export interface HttpOptions {
   readonly address: string;
   readonly port: number;
+  /** Networks that may connect; none: all. */
+  readonly allow: readonly string[];
   readonly tls: TlsOptions | undefined;
   /** Callers must say it (`Authorization: Bearer …`), but for health. */
   readonly token: string | undefined;
@@ -48,6 +51,10 @@ export async function serveHttp(options: HttpOptions, handlers: HttpHandlers): P
     options.tls === undefined
       ? createServer(handle)
       : createTlsServer({ ...options.tls, requestCert: false }, handle);
+  const mayCome = addressFilter(options.allow);
+  server.on("connection", (socket) => {
+    if (!mayCome(socket.remoteAddress ?? "")) socket.destroy();
+  });
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;
   server.maxConnections = 1000;

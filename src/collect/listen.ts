@@ -32,19 +32,17 @@ export async function listen(
   log: Logger,
   serve: (socket: Socket, peer: string) => void,
 ): Promise<Listener> {
-  const allowed = allowList(options.allow);
+  const mayCome = addressFilter(options.allow);
   const sockets = new Set<Socket>();
   let lastRefusal = 0;
   const accept = (socket: Socket) => {
     const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
     const peer = `${address}:${socket.remotePort}`;
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    const refused =
-      allowed !== undefined && !allowed.check(address, family)
-        ? "address not allowed"
-        : sockets.size >= options.maxConnections
-          ? `more than ${options.maxConnections} connections`
-          : undefined;
+    const refused = !mayCome(address)
+      ? "address not allowed"
+      : sockets.size >= options.maxConnections
+        ? `more than ${options.maxConnections} connections`
+        : undefined;
     if (refused !== undefined) {
       socket.destroy();
       if (Date.now() - lastRefusal > 1000)
@@ -94,8 +92,9 @@ function reason(error: NodeJS.ErrnoException): string {
   return error.message;
 }
 
-function allowList(entries: readonly string[]): BlockList | undefined {
-  if (entries.length === 0) return undefined;
+/** Whether an address is in one of these networks; none: all are. Throws `UsageError` for what is no network. */
+export function addressFilter(entries: readonly string[]): (address: string) => boolean {
+  if (entries.length === 0) return () => true;
   const list = new BlockList();
   for (const entry of entries) {
     const [address = "", bits] = entry.split("/");
@@ -107,5 +106,8 @@ function allowList(entries: readonly string[]): BlockList | undefined {
     }
     list.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6");
   }
-  return list;
+  return (address) => {
+    const plain = address.replace(/^::ffff:/, "");
+    return list.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4");
+  };
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -184,4 +185,25 @@ test("a second collector on the same store says whose it is", { skip }, () => {
   assert.equal(code, 1);
   assert.match(stderr, /a collector runs on it already \(process \d+\)/);
   assert.ok(existsSync(join(store, ".periscope")));
+});
+
+test("--allow: others are turned away at every port", async () => {
+  const store = mkdtempSync(join(tmpdir(), "periscope-allow-"));
+  const strict = Program.start(...collectorArguments(store), "--allow", "192.0.2.0/24");
+  try {
+    const ports = await strict.ready();
+    for (const name of ["control", "data", "live", "agents", "http"]) {
+      const ended = await new Promise<string>((resolve) => {
+        const socket = connect(Number(ports[name]), "127.0.0.1");
+        socket.on("connect", () => socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+        socket.on("data", (bytes) => resolve(`answered: ${bytes}`));
+        socket.on("error", () => resolve("closed"));
+        socket.on("close", () => resolve("closed"));
+      });
+      assert.equal(ended, "closed", name);
+    }
+  } finally {
+    await strict.kill();
+    rmSync(store, { recursive: true, force: true });
+  }
 });
