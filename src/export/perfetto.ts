@@ -1,7 +1,8 @@
 /**
  * Perfetto's trace (protobuf), for ui.perfetto.dev and trace_processor: track events on tracks of processes and
  * threads. Field numbers are those of Perfetto's published `trace_packet.proto`, `track_descriptor.proto` and
- * `track_event.proto`. Timestamps are nanoseconds since the Unix epoch, exact.
+ * `track_event.proto`. Timestamps are nanoseconds since the Unix epoch, exact: a snapshot says that the trace's own clock
+ * (boot time) and the time of day are the same.
  */
 import { Message } from "./protobuf.js";
 import type { FileSink } from "./text-sink.js";
@@ -9,7 +10,8 @@ import { epochNs, type Timeline } from "./timeline.js";
 import { type Track, type TrackSink, writeTracks } from "./tracks.js";
 
 const TRACE = { packet: 1 };
-const PACKET = { timestamp: 8, sequence: 10, trackEvent: 11, sequenceFlags: 13, clock: 58, track: 60 };
+const PACKET = { clocks: 6, timestamp: 8, sequence: 10, trackEvent: 11, sequenceFlags: 13, track: 60 };
+const CLOCKS = { clock: 1, id: 1, timestamp: 2 };
 const TRACK = { uuid: 1, name: 2, process: 3, thread: 4, parent: 5, counter: 8 };
 const PROCESS = { pid: 1, name: 6 };
 const THREAD = { pid: 1, tid: 2, name: 5 };
@@ -18,8 +20,8 @@ const ANNOTATION = { integer: 4, string: 6, name: 10 };
 const TYPE = { begin: 1, end: 2, instant: 3, counter: 4 };
 const SEQUENCE = 1;
 const INCREMENTAL_STATE_CLEARED = 1;
-/** BUILTIN_CLOCK_REALTIME. */
-const REALTIME = 1;
+/** BUILTIN_CLOCK_REALTIME, BUILTIN_CLOCK_BOOTTIME. */
+const BUILTIN_CLOCKS = [1, 6];
 /** Tracks of processes are numbered apart from those of threads. */
 const PROCESS_TRACKS = 2 ** 40;
 
@@ -34,12 +36,16 @@ export function writePerfetto(timeline: Timeline, out: FileSink): number {
     out.bytes(new Message().bytes(TRACE.packet, message.take()).take());
   };
   const event = (ns: number, write: (event: Message) => void): void =>
-    packet((one) =>
-      one
-        .integer(PACKET.timestamp, epochNs(timeline, ns))
-        .integer(PACKET.clock, REALTIME)
-        .message(PACKET.trackEvent, write),
-    );
+    packet((one) => one.integer(PACKET.timestamp, epochNs(timeline, ns)).message(PACKET.trackEvent, write));
+  packet((one) =>
+    one.message(PACKET.clocks, (snapshot) => {
+      for (const id of BUILTIN_CLOCKS) {
+        snapshot.message(CLOCKS.clock, (clock) =>
+          clock.integer(CLOCKS.id, id).integer(CLOCKS.timestamp, epochNs(timeline, timeline.range.beginNs)),
+        );
+      }
+    }),
+  );
   const sink: TrackSink = {
     process: (number, name) =>
       packet((one) =>
