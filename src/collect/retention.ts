@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Logger } from "./log.js";
+import { INCIDENTS } from "./store-paths.js";
 
 export interface RetentionOptions {
   /** Bytes; Infinity: no limit. */
@@ -20,8 +21,6 @@ interface Item {
   /** When it was last written, ms since the epoch. */
   readonly writtenMs: number;
 }
-
-const INCIDENTS = "incidents";
 
 export class Retention {
   storeBytes = 0;

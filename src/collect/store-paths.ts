@@ -5,6 +5,9 @@
 import { isAbsolute, join } from "node:path";
 import { ProtocolError } from "../relay/wire.js";
 
+/** Folder of the store in which incidents are. */
+export const INCIDENTS = "incidents";
+
 const MAX_NAME_BYTES = 255;
 /** Of a whole path below the store, well within the system's 4096. */
 const MAX_PATH_BYTES = 1024;

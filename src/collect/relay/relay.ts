@@ -9,7 +9,7 @@ import type { CreateSession } from "../../relay/control.js";
 import { Closed } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
 import type { Logger } from "../log.js";
-import { safeName, safePath } from "../store-paths.js";
+import { INCIDENTS, safeName, safePath } from "../store-paths.js";
 import { type Chunk, sessionTime, UserSession } from "./chunk.js";
 import { withSpace } from "./connection.js";
 import type { Journal } from "./journal.js";
@@ -162,6 +162,8 @@ export class Relay {
    */
   #sessionPath({ name, host, basePath, nameHasTime, creation, snapshot }: CreateSession): string {
     const directory = safeName(host, "host name");
+    if (directory === INCIDENTS)
+      throw new ProtocolError(`host name "${host}": the store keeps incidents there`);
     safeName(name, "session name");
     const time = sessionTime(new Date(Number(creation) * 1000));
     const base = basePath !== "" ? safePath(basePath, "base path") : nameHasTime ? name : `${name}-${time}`;
