@@ -50,6 +50,8 @@ async function opened(path = "/", scheme: "light" | "dark" = "light") {
   });
   await page.goto(path.startsWith("http") ? path : `${server.url}${path}`);
   await page.getByTestId("timeline").waitFor();
+  // Its numbers are there when the trace is open.
+  await page.getByTestId("range-length").first().waitFor();
   await page.getByTestId("scatter").waitFor();
   return { page, wrong, close: () => context.close() };
 }
@@ -132,9 +134,16 @@ test("by keyboard alone: help, zoom, undo, the next outlier, a mark", { skip }, 
 test("exports: the picture is a PNG, the tables come", { skip }, async () => {
   const { page, wrong, close } = await opened();
   const saved = async (format: string): Promise<Buffer> => {
-    const download = page.waitForEvent("download");
+    const download = page.waitForEvent("download", { timeout: 60_000 });
+    // An export that fails answers with words instead.
+    const failed = page.waitForEvent("framenavigated", { timeout: 60_000 }).then(
+      async () => assert.fail(`${format}: ${await page.textContent("body")}`),
+      () => undefined,
+    );
     await page.getByLabel("Export").selectOption(format);
-    return readFileSync(await (await download).path());
+    const saved = await Promise.race([download, failed]);
+    assert.ok(saved !== undefined, `${format}: no download`);
+    return readFileSync(await saved.path());
   };
   assert.equal((await saved("png")).subarray(1, 4).toString(), "PNG");
   assert.match((await saved("csv")).toString("utf8", 0, 100), /^kind,host,name,/);
