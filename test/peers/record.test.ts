@@ -273,7 +273,8 @@ test("a flight recorder keeps the newest; snapshot saves it", { skip }, async ()
     "--name",
     name,
     "--buffer-size",
-    "512K",
+    // Less than the noise is, more than others make until it is saved.
+    "4M",
   ]);
   try {
     const noise = "import os\nfor i in range(100000): os.getppid()\nos.umask(0o22)\nos.umask(0o22)";
