@@ -431,6 +431,7 @@ test("every reply is as the protocol's OpenAPI file has it", {
     seen.add(`${method} ${template!.path}`);
     checked++;
   }
-  assert.ok(checked > 200, `${checked} replies`);
+  // How often a client asks again while a history is built depends on the machine.
+  assert.ok(checked > 150, `${checked} replies`);
   assert.ok(seen.size >= 30, `${seen.size} operations: ${[...seen].join(", ")}`);
 });
