@@ -169,7 +169,9 @@ function countRecords(folders) {
   const theirs = spawnSync("babeltrace2", [...folders, "-c", "sink.utils.counter"], { encoding: "utf8" });
   return {
     periscope: Number(/(\d+) event records/.exec(ours.stderr)?.[1]),
-    babeltrace2: Number(/([\d,]+) Event messages/i.exec(theirs.stdout)?.[1].replaceAll(",", "")),
+    babeltrace2: Number(
+      [...theirs.stdout.matchAll(/([\d,]+) Event messages/gi)].at(-1)?.[1].replaceAll(",", ""),
+    ),
   };
 }
 
