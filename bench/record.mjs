@@ -23,7 +23,6 @@ const runs = Number(values.runs);
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const directory = mkdtempSync(join(tmpdir(), "periscope-bench-record-"));
 const program = join(root, "bin/periscope");
-const hasPeer = spawnSync("which", ["trace-cmd"]).status === 0;
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 const SOURCE = `#define _GNU_SOURCE
@@ -69,11 +68,12 @@ function sizeOf(path) {
 }
 
 function must(command, args) {
-  const { status, stdout, stderr } = spawnSync(command, args, {
+  const { error, status, stdout, stderr } = spawnSync(command, args, {
     cwd: directory,
     encoding: "utf8",
     maxBuffer: 1 << 28,
   });
+  if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${command} ${args.slice(0, 6).join(" ")}: ${stderr.slice(-500)}`);
   return { stdout, stderr };
 }
@@ -157,7 +157,14 @@ try {
   writeFileSync(join(directory, "work.c"), SOURCE);
   must("gcc", ["-O2", "-o", work, "work.c"]);
   const events = eventsOfPeriscope();
-  if (hasPeer) recorders["trace-cmd record"] = traceCmd(events);
+  const peer = traceCmd(events);
+  try {
+    peer(["calls", "1", timeFile]);
+    recorders["trace-cmd record"] = peer;
+  } catch (error) {
+    // Some kernels forbid what it resets before it records.
+    console.log(`trace-cmd cannot record here, and is left out: ${error.message.trim().split("\n").at(-1)}`);
+  }
   console.log(
     `Node ${process.version}, ${cpus().length} CPUs, ${events.length} events, buffers of ${bufferKb} KB per CPU, medians of ${runs}; ${new Date().toISOString()}`,
   );

@@ -26,6 +26,14 @@ export interface ProfileFit {
   readonly fits: boolean;
 }
 
+/** Profiles that fit nearly every trace say least. */
+const GENERAL = new Set(["syscalls", "process-run", "tcp-server", "cron-job"]);
+
+/** The first that fits and is of a service of its own; undefined: none. */
+export function specialFit(fits: readonly ProfileFit[]): ProfileFit | undefined {
+  return fits.find(({ fits: does, profile }) => does && !GENERAL.has(profile.name));
+}
+
 export function fitProfiles(
   source: EventSource,
   profiles: readonly Profile[],

@@ -7,9 +7,8 @@ import { DEFAULT_SOCKET } from "../agent/trigger-client.js";
 import { UsageError } from "../base/errors.js";
 import { prioritize, URGENT } from "../base/priority.js";
 import { parseSize } from "../base/units.js";
-import { jsonLogger, textLogger } from "../collect/log.js";
 import { openFlightRecorder } from "../record/choose.js";
-import { isLoopback, portOf, readOption, tokenOf, untilSignal } from "./collect.js";
+import { isLoopback, loggerOf, portOf, readOption, tokenOf, untilSignal } from "./collect.js";
 import type { Command } from "./command.js";
 import type { ParsedArguments } from "./options.js";
 import { backendName, selection } from "./record.js";
@@ -52,10 +51,7 @@ export const command: Command = {
   },
   async run(args) {
     if (args.operands.length > 0) throw new UsageError(`agent: "${args.operands[0]}" is not expected`);
-    const format = args.get("log") ?? (process.stderr.isTTY ? "text" : "json");
-    if (format !== "text" && format !== "json")
-      throw new UsageError(`--log: "${format}", expected text or json`);
-    const log: Say = format === "json" ? jsonLogger() : textLogger();
+    const log: Say = loggerOf(args);
     const collector = collectorAddress(args);
     prioritize(URGENT);
     const socket = args.get("socket") ?? DEFAULT_SOCKET;

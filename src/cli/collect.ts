@@ -1,16 +1,15 @@
 /** `periscope collect`: the collector daemon. */
 import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { TlsOptions } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { prioritize, URGENT } from "../base/priority.js";
 import { parseDuration, parseSize } from "../base/units.js";
-import { Collector, programPath } from "../collect/collector.js";
+import { Collector } from "../collect/collector.js";
 import type { ListenOptions } from "../collect/listen.js";
-import { jsonLogger, textLogger } from "../collect/log.js";
+import { jsonLogger, type Logger, textLogger } from "../collect/log.js";
 import type { LimitOptions } from "../collect/triggers/limits.js";
 import { type Command, complain } from "./command.js";
+import { installed } from "./installed.js";
 import type { ParsedArguments } from "./options.js";
 
 const LOOPBACK = "127.0.0.1";
@@ -74,10 +73,7 @@ export const command: Command = {
     const store = args.get("store");
     if (store === undefined) throw new UsageError("collect: expected --store DIR");
     if (args.operands.length > 0) throw new UsageError(`collect: "${args.operands[0]}" is not expected`);
-    const format = args.get("log") ?? (process.stderr.isTTY ? "text" : "json");
-    if (format !== "text" && format !== "json")
-      throw new UsageError(`--log: "${format}", expected text or json`);
-    const log = format === "json" ? jsonLogger() : textLogger();
+    const log = loggerOf(args);
     const tls = tlsOptions(args);
     const token = tokenOf(args);
     const address = args.get("listen") ?? LOOPBACK;
@@ -117,7 +113,7 @@ export const command: Command = {
           maxBytes: args.has("keep-bytes") ? parseSize(args.get("keep-bytes")!) : Number.POSITIVE_INFINITY,
           maxAgeMs: durationMs(args, "keep-age") ?? Number.POSITIVE_INFINITY,
         },
-        program: programPath(dirname(fileURLToPath(import.meta.url))),
+        program: installed("bin/periscope"),
         whyArguments: ["profile", "threshold"].flatMap((name) =>
           args.has(name) ? [`--${name}`, args.get(name)!] : [],
         ),
@@ -131,6 +127,14 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** What `--log` says; without it, text for people and JSON for programs. Throws `UsageError`. */
+export function loggerOf(args: ParsedArguments): Logger {
+  const format = args.get("log") ?? (process.stderr.isTTY ? "text" : "json");
+  if (format !== "text" && format !== "json")
+    throw new UsageError(`--log: "${format}", expected text or json`);
+  return format === "json" ? jsonLogger() : textLogger();
+}
 
 /** Resolves with the first of SIGINT and SIGTERM. */
 export function untilSignal(): Promise<string> {

@@ -1,5 +1,5 @@
 /** What the commands of explanations share: which periods, which range, which thread. */
-import { fitProfiles } from "../analyses/profile-fit.js";
+import { fitProfiles, specialFit } from "../analyses/profile-fit.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { formatDuration } from "../base/format.js";
 import { alignedTraces } from "../explain/aligned.js";
@@ -105,9 +105,6 @@ export async function explainPeriodArguments(args: ParsedArguments, label: strin
   return { definitions: { periods, captures }, name, words: words.join(" ") };
 }
 
-/** Profiles that fit nearly every trace say least. */
-const GENERAL = new Set(["syscalls", "process-run", "tcp-server", "cron-job"]);
-
 async function bestProfile(
   args: ParsedArguments,
   label: string,
@@ -116,10 +113,8 @@ async function bestProfile(
   const { bundledProfiles, parameters } = await import("./profile-options.js");
   const { periodArguments } = await import("../profiles/profile.js");
   const profiles = allProfiles(bundledProfiles(), complain);
-  const fits = fitProfiles(openSource(args.operands), profiles, parameters(args)).filter((one) => one.fits);
-  const best =
-    fits.find(({ profile }) => !GENERAL.has(profile.name)) ??
-    fits.find(({ profile }) => profile.name === "tcp-server");
+  const fits = fitProfiles(openSource(args.operands), profiles, parameters(args));
+  const best = specialFit(fits) ?? fits.find((one) => one.fits && one.profile.name === "tcp-server");
   if (best === undefined) {
     throw new PeriscopeError(
       `${label}: no profile fits this trace: say with --period what to explain (see periscope profile new --help)`,

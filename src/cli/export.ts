@@ -1,10 +1,11 @@
 /** `periscope export`: traces in the formats of other tools. */
 import { closeSync, openSync, rmSync } from "node:fs";
 import { PeriscopeError, UsageError } from "../base/errors.js";
+import { reuse } from "../explain/aligned.js";
 import { FileSink } from "../export/text-sink.js";
 import { readTimeline, type Timeline } from "../export/timeline.js";
 import { definePeriods } from "../periods/define.js";
-import { type Command, complain } from "./command.js";
+import { type Command, complain, reportProblems } from "./command.js";
 import { explainTarget, TIME_OPTIONS } from "./explain-options.js";
 import type { ParsedArguments } from "./options.js";
 import { PERIOD_OPTIONS, periodArguments } from "./period-options.js";
@@ -56,28 +57,19 @@ export const command: Command = {
     const set = definitions.periods.length === 0 ? undefined : definePeriods(definitions);
     const headers = headersOf(args);
     const { source, reopen, time } = explainTarget(args, "export");
-    let first: typeof source | undefined = source;
-    const open = () => {
-      const one = first ?? reopen();
-      first = undefined;
-      return one;
-    };
     const { beginNs, endNs } = time;
     const { info } = source;
     const range =
       beginNs === undefined && endNs === undefined
         ? undefined
         : { beginNs: beginNs ?? info.beginNs, endNs: endNs ?? info.endNs };
-    const timeline = readTimeline(open, { periods: set, range });
-    for (const problem of timeline.history.problems) complain(problem);
+    const timeline = readTimeline(reuse(source, reopen), { periods: set, range });
     const endpoint = args.get("endpoint");
     if (format === "otlp" && endpoint !== undefined) {
       const { sendOtlp } = await import("../export/otlp.js");
       complain(`${await sendOtlp(timeline, { endpoint, headers })} spans sent to ${endpoint}`);
-      return 0;
-    }
-    await toFile(args.get("output"), (out) => write(format, timeline, table, out));
-    return 0;
+    } else await toFile(args.get("output"), (out) => write(format, timeline, table, out));
+    return reportProblems(timeline.failures, 0);
   },
 };
 

@@ -1,19 +1,16 @@
 /** What `--profile` and `--param` stand for. Loaded only where they are given: reading YAML has its price. */
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname } from "node:path";
 import { UsageError } from "../base/errors.js";
 import type { PeriodArguments } from "../periods/define.js";
 import { nearest } from "../periods/nearest.js";
 import { findProfile } from "../profiles/find.js";
 import { type ParameterValues, periodArguments } from "../profiles/profile.js";
+import { installed } from "./installed.js";
 import type { ParsedArguments } from "./options.js";
 
-/** The folder of the profiles that come with Periscope, wherever this module was bundled to. */
+/** The folder of the profiles that come with Periscope. */
 export function bundledProfiles(): string {
-  let at = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(at, "profiles/profile.schema.json")) && dirname(at) !== at) at = dirname(at);
-  return join(at, "profiles");
+  return dirname(installed("profiles/profile.schema.json"));
 }
 
 /** The values of `--param`. */

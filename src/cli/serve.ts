@@ -2,9 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { PeriscopeError, UsageError } from "../base/errors.js";
-import { programPath } from "../collect/collector.js";
 import { bytesOf } from "../collect/incidents/incident.js";
 import { IncidentIndex, indexPath } from "../collect/incidents/index-file.js";
 import type { IncidentLine } from "../page/contract.js";
@@ -13,6 +11,7 @@ import { exporter } from "../serve/export-process.js";
 import { type ServeOptions, serve } from "../serve/server.js";
 import { openSource } from "../sources/ctf.js";
 import { type Command, complain, writeOutput } from "./command.js";
+import { installed } from "./installed.js";
 import type { OptionSpec, ParsedArguments } from "./options.js";
 import { PERIOD_OPTIONS, profileArgumentsOf } from "./period-options.js";
 import { wholeNumber } from "./terminal.js";
@@ -78,11 +77,11 @@ async function run(args: ParsedArguments, label: "view" | "serve"): Promise<numb
     port: wholeNumber(args.get("port"), `${label}: --port`, 0) ?? (label === "serve" ? 8080 : 0),
     prefix: prefixOf(args.get("prefix"), label),
     origins: args.all("allow-origin"),
-    page: pageFolder(),
+    page: dirname(installed("dist/page/index.html")),
     ...(await periodsOf(args)),
     profiles: bundledProfiles(),
     noCache: args.has("no-cache"),
-    exported: exporter(programPath(dirname(fileURLToPath(import.meta.url)))),
+    exported: exporter(installed("bin/periscope")),
     ...(store === undefined ? {} : { incidents: incidentsOf(store) }),
   };
   const server = await serve(
@@ -121,13 +120,6 @@ async function periodsOf(
   if (periods.length === 0) return { periods: undefined, profile: "" };
   definePeriods({ periods, captures });
   return { periods: { periods, captures }, profile: args.all("profile").join(", ") };
-}
-
-/** Beside the program, wherever it was bundled to. */
-function pageFolder(): string {
-  let at = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(at, "dist/page/index.html")) && dirname(at) !== at) at = dirname(at);
-  return join(at, "dist/page");
 }
 
 function incidentsOf(store: string): NonNullable<ServeOptions["incidents"]> {

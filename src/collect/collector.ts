@@ -1,6 +1,6 @@
 /** The collector: its parts, put together, started and stopped in order. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { PeriscopeError } from "../base/errors.js";
 import { realtimeNs } from "../base/realtime.js";
 import { type AgentAccess, serveAgent } from "./agents/agent-connection.js";
@@ -197,13 +197,4 @@ export class Collector {
     this.#index?.close();
     this.unlock();
   }
-}
-
-/** `bin/periscope` beside the built code. */
-export function programPath(moduleDirectory: string): string {
-  let directory = moduleDirectory;
-  while (!existsSync(join(directory, "bin", "periscope")) && dirname(directory) !== directory) {
-    directory = dirname(directory);
-  }
-  return join(directory, "bin", "periscope");
 }

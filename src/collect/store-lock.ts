@@ -2,16 +2,17 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PeriscopeError } from "../base/errors.js";
+import { startTime } from "../base/process.js";
 
 /** Answers what to call at the end. Throws `PeriscopeError` when another collector runs on it. */
 export function lockStore(store: string): () => void {
   mkdirSync(join(store, ".periscope"), { recursive: true });
   const path = join(store, ".periscope", "collector");
-  const own = `${process.pid} ${startOf(process.pid)}`;
+  const own = `${process.pid} ${startTime(process.pid)}`;
   const found = read(path);
   if (found !== undefined && found !== own) {
     const pid = Number(found.split(" ")[0]);
-    if (startOf(pid) !== undefined && found === `${pid} ${startOf(pid)}`) {
+    if (startTime(pid) !== undefined && found === `${pid} ${startTime(pid)}`) {
       throw new PeriscopeError(`${store}: a collector runs on it already (process ${pid})`);
     }
   }
@@ -25,11 +26,4 @@ function read(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Start of a process in clock ticks since boot; undefined: there is none. Together with the pid it names it for good. */
-function startOf(pid: number): string | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  // The name in parentheses may hold anything.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }

@@ -12,6 +12,8 @@ export interface Timeline {
   readonly periods: PeriodTable;
   /** `ns` since the origin, both inclusive. */
   readonly range: Stretch;
+  /** What could not be read. */
+  readonly failures: readonly string[];
 }
 
 export interface TimelineOptions {
@@ -28,7 +30,9 @@ export function readTimeline(open: () => CtfSource, { periods, range }: Timeline
   while (!builder.step(Number.POSITIVE_INFINITY));
   const { history } = builder;
   const table = periods === undefined ? new PeriodTable("", []) : collectPeriods(open(), periods, "");
-  return { history, periods: table, range: range ?? { beginNs: history.beginNs, endNs: history.endNs } };
+  const whole = { beginNs: history.beginNs, endNs: history.endNs };
+  const failures = [...source.failures, ...builder.failures];
+  return { history, periods: table, range: range ?? whole, failures };
 }
 
 /** Exact nanoseconds since the Unix epoch. */

@@ -24,6 +24,8 @@ const MOST_TARGETS = 2 ** (31 - CALL_BITS) - 1;
 
 export class HistoryBuilder {
   readonly history = new History();
+  /** What could not be read; known when all is. */
+  failures: readonly string[] = [];
   readonly #model: KernelModel;
   readonly #run: ModelRun;
   readonly #reasons: WaitReasons;
@@ -74,6 +76,7 @@ export class HistoryBuilder {
     history.eventRecords = eventRecords;
     if (lastNs > history.endNs) history.endNs = lastNs;
     history.knownUntilNs = history.endNs;
+    this.failures = problems;
     history.problems = [...problems, ...(this.source.notes?.() ?? [])];
     history.complete = true;
     return true;

@@ -11,13 +11,16 @@ import { IrqKind, REQUEST_KINDS } from "./tables.js";
 export interface RangeSummary {
   readonly beginNs: number;
   readonly endNs: number;
+  /** Threads by time on CPUs, the most first; `share` of one CPU. */
   readonly cpu: readonly {
     readonly row: number;
     readonly label: string;
     readonly ns: number;
     readonly share: number;
   }[];
+  /** Of all CPUs, 0 … 1. */
   readonly cpuShare: number;
+  /** What threads waited for, by thread and kind. */
   readonly waits: readonly {
     readonly row: number;
     readonly label: string;

@@ -10,7 +10,8 @@ import type { Cpu, Thread } from "../kernel/state.js";
 import type { EventSource } from "../sources/source.js";
 import { Doing } from "./doing.js";
 
-const DOING_OF: Readonly<Record<WaitKind, Doing>> = {
+/** What a wait is in a picture, by what it was for. */
+export const DOING_OF_WAIT: Readonly<Record<WaitKind, Doing>> = {
   disk: Doing.disk,
   "page-fault": Doing.disk,
   "dirty-pages": Doing.memory,
@@ -122,7 +123,7 @@ export class WaitReasons {
     wait.wake = wake;
     const { kind: cause, target } = causeOf(wait);
     wait.beginNs = -1;
-    this.#reason.doing = DOING_OF[cause];
+    this.#reason.doing = DOING_OF_WAIT[cause];
     this.#reason.target = target;
     return this.#reason;
   }

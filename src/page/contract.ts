@@ -28,6 +28,7 @@
 import type { Doing } from "../history/doing.js";
 
 export { DOING_LABELS, Doing, ON_CPU } from "../history/doing.js";
+export type { RangeSummary } from "../history/range-summary.js";
 
 /**
  * Width of a tile in pixels. A tile of `level` L has pixels of 2^L ns and covers the `index`-th stretch of
@@ -177,49 +178,6 @@ export interface InstanceDetails {
 export interface WhyAnswer {
   /** As `periscope why` words it, without colour. */
   readonly text: readonly string[];
-}
-
-export interface RangeSummary {
-  readonly beginNs: number;
-  readonly endNs: number;
-  /** Threads by time on CPUs, the most first; `share` of one CPU. */
-  readonly cpu: readonly {
-    readonly row: number;
-    readonly label: string;
-    readonly ns: number;
-    readonly share: number;
-  }[];
-  /** Of all CPUs, 0 … 1. */
-  readonly cpuShare: number;
-  /** What threads waited for, by thread and kind. */
-  readonly waits: readonly {
-    readonly row: number;
-    readonly label: string;
-    readonly doing: Doing;
-    readonly ns: number;
-  }[];
-  readonly syscalls: readonly {
-    readonly name: string;
-    readonly count: number;
-    readonly totalNs: number;
-    readonly maxNs: number;
-  }[];
-  readonly disks: readonly {
-    readonly label: string;
-    readonly reads: number;
-    readonly writes: number;
-    readonly readBytes: number;
-    readonly writtenBytes: number;
-    readonly maxNs: number;
-  }[];
-  readonly networks: readonly {
-    readonly label: string;
-    readonly receivedBytes: number;
-    readonly sentBytes: number;
-    readonly received: number;
-    readonly sent: number;
-  }[];
-  readonly irqs: readonly { readonly label: string; readonly count: number; readonly totalNs: number }[];
 }
 
 export interface EventLines {

@@ -1,4 +1,5 @@
 /** The legend, and the keys. */
+import { Fragment } from "preact";
 import { DOING_LABELS, Doing } from "./contract.js";
 import { colorsOf } from "./palette.js";
 import { helpShown, theme } from "./state.js";
@@ -79,14 +80,14 @@ export function Help() {
       <h2>Keys</h2>
       <dl class="keys">
         {KEYS.map(([keys, what]) => (
-          <>
-            <dt key={keys}>
+          <Fragment key={keys}>
+            <dt>
               {keys.split("  ").map((group) => (
                 <kbd key={group}>{group}</kbd>
               ))}
             </dt>
             <dd>{what}</dd>
-          </>
+          </Fragment>
         ))}
       </dl>
       <button type="button" class="main" ref={(button) => button?.focus()} onClick={close}>

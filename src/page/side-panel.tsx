@@ -1,6 +1,8 @@
 /** What is selected: the sums of a range, a state, or an instance with its waterfall and its explanation. */
+
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import { complain, selectInstance, selectRange, showCritical, showEventsAt } from "./actions.js";
 import { DOING_LABELS, type PeriodLine, type RangeSummary } from "./contract.js";
@@ -279,10 +281,10 @@ function State({ chosen: { moment } }: { chosen: Extract<Selection, { kind: "sta
         {details
           .filter(([name]) => name !== "for")
           .map(([name, value]) => (
-            <>
-              <dt key={name}>{name}</dt>
+            <Fragment key={name}>
+              <dt>{name}</dt>
               <dd>{value}</dd>
-            </>
+            </Fragment>
           ))}
       </dl>
       <p class="buttons">
@@ -349,10 +351,10 @@ function Instance({ chosen: { line, details } }: { chosen: Extract<Selection, { 
       {details !== undefined && details.captures.length > 0 && (
         <dl>
           {details.captures.map(([key, value]) => (
-            <>
-              <dt key={key}>{key}</dt>
+            <Fragment key={key}>
+              <dt>{key}</dt>
               <dd>{value}</dd>
-            </>
+            </Fragment>
           ))}
         </dl>
       )}

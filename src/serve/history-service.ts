@@ -100,7 +100,6 @@ export class HistoryService {
         setImmediate(() => this.#build(builder));
         return;
       }
-      this.history.problems = [...this.#notes, ...this.history.problems];
       if (this.#cachePath === "") return;
       const failure = keepHistory(this.history, this.#cachePath);
       if (failure !== undefined) this.history.problems = [...this.history.problems, failure];

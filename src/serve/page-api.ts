@@ -2,6 +2,7 @@
 import { UsageError } from "../base/errors.js";
 import { Doing } from "../history/doing.js";
 import type { Stretch } from "../history/pixels.js";
+import { DOING_OF_WAIT } from "../history/wait-reasons.js";
 import {
   type Arrows,
   type CriticalPath,
@@ -165,6 +166,8 @@ const QUERIES: Readonly<Record<string, Query>> = {
 };
 
 const DOING_OF_SLICE: Readonly<Record<string, Doing>> = {
+  ...DOING_OF_WAIT,
+  unknown: Doing.unknown,
   user: Doing.user,
   syscall: Doing.syscall,
   reclaiming: Doing.memory,
@@ -172,18 +175,6 @@ const DOING_OF_SLICE: Readonly<Record<string, Doing>> = {
   softirq: Doing.softirq,
   "timer-interrupt": Doing.irq,
   runnable: Doing.runnable,
-  disk: Doing.disk,
-  "page-fault": Doing.disk,
-  "dirty-pages": Doing.memory,
-  reclaim: Doing.memory,
-  network: Doing.network,
-  socket: Doing.process,
-  pipe: Doing.process,
-  lock: Doing.lock,
-  child: Doing.process,
-  timer: Doing.timer,
-  thread: Doing.process,
-  kernel: Doing.kernel,
 };
 
 /** The critical path of a thread's time, with the rows that it runs through. */

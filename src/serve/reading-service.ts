@@ -1,5 +1,5 @@
 /** The thread that reads an experiment's traces again for what a history does not keep: periods, events, explanations. */
-import { fitProfiles } from "../analyses/profile-fit.js";
+import { fitProfiles, specialFit } from "../analyses/profile-fit.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { alignedTraces } from "../explain/aligned.js";
 import { collectInstances } from "../explain/instances.js";
@@ -24,8 +24,6 @@ export interface ReadingTask {
 }
 
 const WIDTH = 96;
-/** Profiles that fit nearly every trace say least. */
-const GENERAL = new Set(["syscalls", "process-run", "tcp-server", "cron-job"]);
 
 export class ReadingService {
   readonly #task: ReadingTask;
@@ -44,8 +42,7 @@ export class ReadingService {
     let { profile } = this.#task;
     if (this.#definitions === undefined) {
       const profiles = allProfiles(this.#task.profiles, () => {});
-      const fits = fitProfiles(this.#open(), profiles).filter((one) => one.fits);
-      const best = fits.find((one) => !GENERAL.has(one.profile.name));
+      const best = specialFit(fitProfiles(this.#open(), profiles));
       if (best === undefined) return undefined;
       this.#definitions = periodArguments(best.profile, {});
       profile = best.profile.name;

@@ -1,7 +1,7 @@
 // `periscope export`, read back by decoders that are not ours, and compared with what other commands say.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -239,6 +239,27 @@ test("OTLP: a receiver gets every span once, though it is busy first", async () 
     .filter(({ name }) => name === "request")
     .map((span) => BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano));
   for (const [begin, end] of loggedInstances("request")) assert.ok(lengths.includes(end! - begin!));
+});
+
+test("a damaged trace: what can be read is exported, and the exit code tells", () => {
+  const damaged = join(directory, "damaged");
+  cpSync(join(root, "samples/idle-small"), damaged, { recursive: true });
+  const kernel = join(damaged, "kernel");
+  truncateSync(
+    join(
+      kernel,
+      readdirSync(kernel)
+        .filter((name) => /_\d+$/.test(name))
+        .sort()
+        .at(-1)!,
+    ),
+    10_000,
+  );
+  const path = join(directory, "damaged.txt");
+  const run = periscope(["export", "--format", "stacks", "-o", path, damaged]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /byte 0: packet of \d+ bytes, but the file has only 10000 more/);
+  assert.match(readFileSync(path, "utf8"), /;waits for a CPU \d+\n/);
 });
 
 test("wrong usage, and a collector that is not there", () => {

@@ -5,10 +5,10 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { PeriscopeError } from "../../base/errors.js";
+import { startTime } from "../../base/process.js";
 import { Experiment } from "../../ctf/experiment.js";
 import { summarize } from "../../ctf/summary.js";
 import type { Backend, FlightOptions, FlightRecorder, Recording, SavedTrace } from "../recorder.js";
-import { startTime } from "../tracefs/instance.js";
 import { hasLttng, lttng, whyNoLttngKernel, withDaemon } from "./command.js";
 import { lttngEvents } from "./events.js";
 

@@ -19,22 +19,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { PeriscopeError } from "../../base/errors.js";
+import { startTime } from "../../base/process.js";
 import { type PageLayout, parseHeaderPage } from "../../ftrace/ring-buffer.js";
 
 /** Beyond this a page brings nothing. */
 const MOST_PAGE_KB = 64;
 /** Pages per buffer at least, so that losses stay small. */
 const LEAST_PAGES = 16;
-
-/** When a process began, in ticks since boot (proc(5), field 22 of stat); undefined when it is gone. */
-export function startTime(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
-}
 
 const OURS = /^periscope-(\d+)-(\d+)(?:-\d+)?$/;
 let made = 0;
