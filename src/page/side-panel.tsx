@@ -1,8 +1,7 @@
 /** What is selected: the sums of a range, a state, or an instance with its waterfall and its explanation. */
 
 import { signal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
-import { Fragment } from "preact";
+import { type ComponentChildren, Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import { complain, selectInstance, selectRange, showCritical, showEventsAt } from "./actions.js";
 import { DOING_LABELS, type PeriodLine, type RangeSummary } from "./contract.js";
