@@ -1,5 +1,5 @@
 /** Keeps the address and the state of the page the same. */
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { complain, open, selectInstance, selectRange, selectState, showCritical } from "./actions.js";
 import {
   type BottomTab,
@@ -28,15 +28,19 @@ import { decode, encode, type UrlState } from "./url-state.js";
 
 const SETTLE_MS = 250;
 
+/** Instance that a link asks for, until the instances are known: the address must not forget it meanwhile. */
+const awaited = signal<number | undefined>(undefined);
+
 function current(): UrlState {
   const chosen = selection.value;
   const range = selectedRange.value;
+  const instance = chosen.kind === "instance" ? chosen.line[0] : awaited.value;
   return {
     ...(client.value === undefined ? {} : { experiment: client.value.id }),
     begin: shown.value.beginNs,
     end: shown.value.endNs,
     ...(range === undefined ? {} : { selectBegin: range.beginNs, selectEnd: range.endNs }),
-    ...(chosen.kind === "instance" ? { instance: chosen.line[0] } : {}),
+    ...(instance === undefined ? {} : { instance }),
     ...(cursorNs.value === undefined ? {} : { cursor: cursorNs.value }),
     filter: filter.value,
     sort: sort.value,
@@ -103,12 +107,14 @@ export async function followAddress(): Promise<void> {
 }
 
 function selectWhenKnown(id: number): void {
+  awaited.value = id;
   const stop = effect(() => {
     const found = instances.value.find((one) => one[0] === id);
     if (found === undefined) return;
     queueMicrotask(() => {
       stop();
       void selectInstance(found, false);
+      awaited.value = undefined;
     });
   });
 }
