@@ -128,7 +128,8 @@ test("babeltrace2 and periscope print read a live session alike, while it grows"
       child.stdout.on("data", (bytes: Buffer) => {
         text += bytes.toString();
       });
-      child.on("exit", (code) => resolve({ text, code }));
+      // Not "exit": output may still be on its way then.
+      child.on("close", (code) => resolve({ text, code }));
     });
   const theirs = read("babeltrace2", ["--input-format=lttng-live", where]);
   const ours = read(process.execPath, [join(root, "bin/periscope"), "print", where]);
