@@ -188,17 +188,18 @@ export function readSendIndex(payload: Uint8Array, minor: number): PacketIndexEn
   return { ...entry, instance: reader.u64(), packetSequence: reader.u64() };
 }
 
-export interface SendMetadata {
+/** Of a `SEND_METADATA`, what comes before the metadata itself. */
+export const METADATA_HEAD_BYTES = 12;
+
+export interface MetadataHead {
   readonly stream: bigint;
   /** Zero bytes that follow in the file. */
   readonly paddingBytes: number;
-  readonly bytes: Uint8Array;
 }
 
-export function readSendMetadata(payload: Uint8Array): SendMetadata {
-  const reader = new WireReader(payload, "SEND_METADATA");
-  const [stream, paddingBytes] = [reader.u64(), reader.u32()];
-  return { stream, paddingBytes, bytes: reader.bytes(reader.remaining) };
+export function readSendMetadata(head: Uint8Array): MetadataHead {
+  const reader = new WireReader(head, "SEND_METADATA");
+  return { stream: reader.u64(), paddingBytes: reader.u32() };
 }
 
 /** A stream's number, and the last packet's (`CLOSE_STREAM`, `DATA_PENDING`; 2^64-1: none). */

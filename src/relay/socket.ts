@@ -4,35 +4,60 @@ import type { Socket } from "node:net";
 /** The peer closed the connection. */
 export class Closed extends Error {}
 
-/** Bytes of a socket, taken in the sizes that a protocol wants. Nothing is read ahead of what was asked for. */
-export class SocketReader {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array(0);
+/** Bytes read ahead of what was asked for; with more, the socket is paused: the peer waits. */
+const READ_AHEAD_BYTES = 1 << 16;
 
-  constructor(socket: Socket) {
-    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+/**
+ * Bytes of a socket, taken in the sizes that a protocol wants. Pieces come by "data" events, not by async iteration:
+ * that stops and starts the socket's polling around each piece of 64 KiB, which made a relay half as fast.
+ */
+export class SocketReader {
+  /** What came and was not taken, in order; the first one from `#at` on. */
+  readonly #pieces: Uint8Array[] = [];
+  #at = 0;
+  #bytes = 0;
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(private readonly socket: Socket) {
+    socket.on("data", (piece: Uint8Array) => {
+      this.#pieces.push(piece);
+      this.#bytes += piece.length;
+      if (this.#wake !== undefined) this.#wake();
+      else if (this.#bytes >= READ_AHEAD_BYTES) socket.pause();
+    });
+    const end = () => {
+      this.#ended = true;
+      this.#wake?.();
+    };
+    socket.on("end", end).on("close", end);
   }
 
   /** Any number of bytes up to `most`, at least one. Throws `Closed` at the end. */
   async some(most: number): Promise<Uint8Array> {
-    while (this.#rest.length === 0) {
-      let next: IteratorResult<Uint8Array>;
-      try {
-        next = await this.#chunks.next();
-      } catch {
-        throw new Closed();
-      }
-      if (next.done) throw new Closed();
-      this.#rest = next.value;
+    while (this.#bytes === 0) {
+      if (this.#ended || this.socket.destroyed) throw new Closed();
+      const arrival = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      if (this.socket.isPaused()) this.socket.resume();
+      await arrival;
+      this.#wake = undefined;
     }
-    const piece = this.#rest.length <= most ? this.#rest : this.#rest.subarray(0, most);
-    this.#rest = this.#rest.subarray(piece.length);
-    return piece;
+    return this.#take(most);
   }
 
-  /** Is there something that came with what was read before? */
-  get buffered(): number {
-    return this.#rest.length;
+  #take(most: number): Uint8Array {
+    const first = this.#pieces[0]!;
+    const rest = first.length - this.#at;
+    const piece =
+      this.#at === 0 && rest <= most ? first : first.subarray(this.#at, this.#at + Math.min(rest, most));
+    if (piece.length === rest) {
+      this.#pieces.shift();
+      this.#at = 0;
+    } else this.#at += piece.length;
+    this.#bytes -= piece.length;
+    return piece;
   }
 
   /** Exactly `bytes`. Memory grows with what really comes, not with what is claimed. */

@@ -313,8 +313,9 @@ export function readNextIndex(bytes: Uint8Array): NextIndex {
   return { offset, packetBits, contentBits, begin, end, discarded, streamClass, status, flags };
 }
 
-export function packetReply(status: number, flags: number, data: Uint8Array = new Uint8Array(0)): Uint8Array {
-  return new WireWriter().u32(status).u32(data.length).u32(flags).bytes(data).finish();
+/** What comes before a packet's `bytes` bytes. */
+export function packetHead(status: number, flags: number, bytes: number): Uint8Array {
+  return new WireWriter().u32(status).u32(bytes).u32(flags).finish();
 }
 
 export function readPacketHead(bytes: Uint8Array): {
@@ -326,8 +327,9 @@ export function readPacketHead(bytes: Uint8Array): {
   return { status: reader.u32(), length: reader.u32(), flags: reader.u32() };
 }
 
-export function metadataReply(status: number, data: Uint8Array = new Uint8Array(0)): Uint8Array {
-  return new WireWriter().u64(BigInt(data.length)).u32(status).bytes(data).finish();
+/** What comes before `bytes` bytes of metadata. */
+export function metadataHead(status: number, bytes: number): Uint8Array {
+  return new WireWriter().u64(BigInt(bytes)).u32(status).finish();
 }
 
 /** Throws `ProtocolError` for more than metadata ever has. */

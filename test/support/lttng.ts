@@ -72,7 +72,14 @@ export class Lttng {
 
   #options() {
     const home = join(this.directory, "home");
-    const env = { ...process.env, HOME: home, LTTNG_HOME: home, LTTNG_UST_REGISTER_TIMEOUT: "-1" };
+    const env = {
+      ...process.env,
+      HOME: home,
+      LTTNG_HOME: home,
+      LTTNG_UST_REGISTER_TIMEOUT: "-1",
+      // For channels that ask for it (`--blocking-timeout`): a program waits instead of losing event records.
+      LTTNG_UST_ALLOW_BLOCKING: "1",
+    };
     return { cwd: this.directory, env, ...this.#ids };
   }
 

@@ -8,6 +8,7 @@ import {
   configurationReply,
   createSessionReply,
   HEADER_BYTES,
+  METADATA_HEAD_BYTES,
   RETURN,
   readAddStream,
   readCloseChunk,
@@ -25,12 +26,19 @@ import {
 } from "../../relay/control.js";
 import { Closed, SocketReader, send } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
+import { isPeersFault, logEnd } from "./connection.js";
+import { PacketBuffer } from "./packet-buffer.js";
 import type { Relay } from "./relay.js";
 import { Refusal, type RelaySession } from "./relay-session.js";
 
-/** Metadata comes in pieces of a ring buffer's packet, everything else is small. */
+/** Metadata comes in pieces of a ring buffer's packet. */
 const MAX_METADATA_BYTES = 1 << 24;
-const MAX_REQUEST_BYTES = 1 << 21;
+/** Names are at most some kilobytes; only a rotation lists all streams of its session. */
+const MAX_REQUEST_BYTES = 1 << 16;
+const MAX_ROTATION_BYTES = 1 << 21;
+/** How long a message may take from its first byte to its last, however short, and what it must bring beyond that. */
+const MESSAGE_MS = 60_000;
+const SLOWEST_BYTES_PER_MS = 16;
 /** How long an index entry may wait for its packet, which was sent before it. */
 const DATA_TIMEOUT_MS = 30_000;
 
@@ -40,9 +48,7 @@ export async function serveControl(socket: Socket, relay: Relay, peer: string): 
   try {
     await connection.serve();
   } catch (error) {
-    if (!(error instanceof Closed)) {
-      relay.log("warn", "control connection closed", { peer, reason: (error as Error).message });
-    }
+    logEnd(relay.log, "control connection", peer, error);
   } finally {
     connection.end();
     socket.destroy();
@@ -64,9 +70,15 @@ class ControlConnection {
 
   async serve(): Promise<void> {
     for (;;) {
-      const header = readControlHeader(await this.#reader.exactly(HEADER_BYTES));
+      const first = await this.#reader.some(HEADER_BYTES);
+      const header = await this.#timely(0, () => this.#header(first));
       const command = (COMMANDS as Record<number, CommandName>)[header.command];
-      const payload = await this.#payload(header, command);
+      this.#checkSize(header, command);
+      if (command === "SEND_METADATA") {
+        await this.#timely(header.payloadBytes, () => this.#metadata(header.payloadBytes));
+        continue;
+      }
+      const payload = await this.#timely(header.payloadBytes, () => this.#payload(header.payloadBytes));
       let reply: Uint8Array | undefined;
       let goOn = true;
       try {
@@ -76,8 +88,8 @@ class ControlConnection {
         if (error instanceof Refusal) {
           ({ reply, goOn } = error);
           this.relay.log("warn", "refused", { peer: this.peer, reason: error.message });
-        } else if (error instanceof ProtocolError) {
-          if (command !== "SEND_METADATA") await send(this.socket, codeReply(RETURN.unknown));
+        } else if (isPeersFault(error)) {
+          await send(this.socket, codeReply(RETURN.unknown));
           throw error;
         } else throw error;
       }
@@ -94,21 +106,72 @@ class ControlConnection {
     return this.#session?.request.snapshot === true && this.#session.started && this.#session.complete;
   }
 
-  async #payload(
-    { payloadBytes, command }: ControlHeader,
-    name: CommandName | undefined,
-  ): Promise<Uint8Array> {
-    const limit = name === "SEND_METADATA" ? MAX_METADATA_BYTES : MAX_REQUEST_BYTES;
-    if (payloadBytes > limit) {
-      throw new ProtocolError(
-        `command ${name ?? command} with ${payloadBytes} bytes, expected at most ${limit}`,
-      );
+  /** What `receive` answers, if it has all within the time that `bytes` may take. Throws `ProtocolError` after it. */
+  async #timely<T>(bytes: number, receive: () => Promise<T>): Promise<T> {
+    const limit = MESSAGE_MS + bytes / SLOWEST_BYTES_PER_MS;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.socket.destroy();
+    }, limit);
+    try {
+      return await receive();
+    } catch (error) {
+      if (late) throw new ProtocolError(`a message took longer than ${Math.round(limit / 1000)} s`);
+      throw error;
+    } finally {
+      clearTimeout(timer);
     }
-    return await this.#reader.exactly(payloadBytes);
   }
 
-  /** The reply; undefined for the one command that has none. */
-  async #answer(command: CommandName, payload: Uint8Array): Promise<Uint8Array | undefined> {
+  async #header(first: Uint8Array): Promise<ControlHeader> {
+    if (first.length === HEADER_BYTES) return readControlHeader(first);
+    const rest = await this.#reader.exactly(HEADER_BYTES - first.length);
+    return readControlHeader(Buffer.concat([first, rest]));
+  }
+
+  #checkSize({ payloadBytes, command }: ControlHeader, name: CommandName | undefined): void {
+    const limit =
+      name === "SEND_METADATA"
+        ? MAX_METADATA_BYTES
+        : name === "ROTATE_STREAMS" && this.#session?.started === true
+          ? MAX_ROTATION_BYTES
+          : MAX_REQUEST_BYTES;
+    if (payloadBytes <= limit) return;
+    throw new ProtocolError(
+      `command ${name ?? command} with ${payloadBytes} bytes, expected at most ${limit}`,
+    );
+  }
+
+  async #payload(bytes: number): Promise<Uint8Array> {
+    if (bytes <= MAX_REQUEST_BYTES) return await this.#reader.exactly(bytes);
+    const packet = await this.#gather(bytes);
+    try {
+      return packet.contents();
+    } finally {
+      packet.release();
+    }
+  }
+
+  /** What may be large waits for its end within the memory that all packets have, or in a file. */
+  async #gather(bytes: number): Promise<PacketBuffer> {
+    const packet = new PacketBuffer(this.relay.budget);
+    try {
+      while (packet.bytes < bytes) {
+        const piece = await this.#reader.some(bytes - packet.bytes);
+        await this.#withSpace(() => packet.add(piece));
+      }
+    } catch (error) {
+      packet.release();
+      throw error;
+    }
+    return packet;
+  }
+
+  async #answer(
+    command: Exclude<CommandName, "SEND_METADATA">,
+    payload: Uint8Array,
+  ): Promise<Uint8Array | undefined> {
     switch (command) {
       case "VERSION":
         return this.#version(payload);
@@ -132,9 +195,6 @@ class ControlConnection {
       }
       case "STREAMS_SENT":
         return session.streamsSent();
-      case "SEND_METADATA":
-        await this.#metadata(session, payload);
-        return undefined;
       case "SEND_INDEX":
         return await this.#index(session, payload);
       case "CLOSE_STREAM": {
@@ -191,22 +251,32 @@ class ControlConnection {
     try {
       this.#session = this.relay.createSession(readCreateSession(payload, minor), minor, this.peer);
     } catch (error) {
-      if (error instanceof ProtocolError) throw new Refusal(error.message, refusal, true);
+      if (isPeersFault(error)) throw new Refusal(error.message, refusal, true);
       throw error;
     }
     return createSessionReply(this.#session.id, this.#session.user.path, minor);
   }
 
-  async #metadata(session: RelaySession, payload: Uint8Array): Promise<void> {
-    const { stream: handle, paddingBytes, bytes } = readSendMetadata(payload);
-    const stream = session.stream(handle);
+  /** The one command that is not answered; it is stored as it comes. */
+  async #metadata(payloadBytes: number): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) throw new ProtocolError("SEND_METADATA before CREATE_SESSION");
+    if (payloadBytes < METADATA_HEAD_BYTES)
+      throw new ProtocolError(`SEND_METADATA with ${payloadBytes} bytes`);
+    const head = readSendMetadata(await this.#reader.exactly(METADATA_HEAD_BYTES));
+    const stream = session.stream(head.stream);
     if (stream === undefined || !stream.isMetadata) {
-      throw new ProtocolError(`SEND_METADATA: no metadata stream ${handle}`);
+      throw new ProtocolError(`SEND_METADATA: no metadata stream ${head.stream}`);
     }
-    if (paddingBytes > MAX_METADATA_BYTES) {
-      throw new ProtocolError(`SEND_METADATA: padding of ${paddingBytes} bytes`);
+    if (head.paddingBytes > MAX_METADATA_BYTES) {
+      throw new ProtocolError(`SEND_METADATA: padding of ${head.paddingBytes} bytes`);
     }
-    await this.#withSpace(() => stream.appendMetadata(bytes, paddingBytes));
+    const metadata = await this.#gather(payloadBytes - METADATA_HEAD_BYTES);
+    try {
+      await this.#withSpace(() => stream.appendMetadata(metadata, head.paddingBytes));
+    } finally {
+      metadata.release();
+    }
   }
 
   /** Answered when the packet is on disk: what is acknowledged is safe. */

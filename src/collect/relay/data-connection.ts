@@ -1,8 +1,8 @@
 /** A data connection: packets of one relay session's streams, one after the other, never answered. */
 import type { Socket } from "node:net";
 import { DATA_HEADER_BYTES, type DataHeader, readDataHeader } from "../../relay/data.js";
-import { Closed, SocketReader } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
+import { isFull, logEnd } from "./connection.js";
 import { PacketBuffer } from "./packet-buffer.js";
 import type { Relay } from "./relay.js";
 import type { RelaySession } from "./relay-session.js";
@@ -12,60 +12,142 @@ const MAX_PACKET_BYTES = 1 << 30;
 
 /** Serves one connection until it ends; never throws. */
 export async function serveData(socket: Socket, relay: Relay, peer: string): Promise<void> {
-  const reader = new SocketReader(socket);
-  let session: RelaySession | undefined;
-  try {
-    for (;;) {
-      const header = readDataHeader(await reader.exactly(DATA_HEADER_BYTES));
-      const target = relay.streamOf(header.stream);
-      if (target === undefined)
-        throw new ProtocolError(`packet of stream ${header.stream}, which is not known`);
-      if (session === undefined) {
-        session = target.session;
-        relay.dataBegan(session, socket);
-      } else if (session !== target.session) {
-        throw new ProtocolError(`packet of stream ${header.stream}, which is another session's`);
-      }
-      await takePacket(header, reader, relay, target, socket);
-    }
-  } catch (error) {
-    if (!(error instanceof Closed)) {
-      relay.log("warn", "data connection closed", { peer, reason: (error as Error).message });
-    }
-  } finally {
-    socket.destroy();
-    if (session !== undefined) relay.dataEnded(session, socket);
-  }
+  await new DataConnection(socket, relay, peer).done;
 }
 
-async function takePacket(
-  header: DataHeader,
-  reader: SocketReader,
-  relay: Relay,
-  { stream, session }: NonNullable<ReturnType<Relay["streamOf"]>>,
-  socket: Socket,
-): Promise<void> {
-  const { sequence, dataBytes, paddingBytes } = header;
-  if (dataBytes + paddingBytes > MAX_PACKET_BYTES) {
-    throw new ProtocolError(
-      `packet ${sequence} of stream ${header.stream} with ${dataBytes} + ${paddingBytes} bytes, expected at most ${MAX_PACKET_BYTES}`,
-    );
+type Target = NonNullable<ReturnType<Relay["streamOf"]>>;
+
+/**
+ * Hundreds of megabytes a second come this way, so pieces are taken in the socket's own event, without a promise for
+ * each. Only a full disk makes it wait: then the socket is paused, and its peer waits too.
+ */
+class DataConnection {
+  readonly done: Promise<void>;
+  #finish!: () => void;
+  #session: RelaySession | undefined;
+  readonly #head = new Uint8Array(DATA_HEADER_BYTES);
+  #headBytes = 0;
+  #header: DataHeader | undefined;
+  #target: Target | undefined;
+  #packet: PacketBuffer | undefined;
+  /** Whose packet came whole, and is to be stored. */
+  #complete: Target | undefined;
+  /** What came last, and how much of it is taken. */
+  #piece: Uint8Array = new Uint8Array(0);
+  #at = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly relay: Relay,
+    private readonly peer: string,
+  ) {
+    this.done = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    socket.on("data", (piece: Uint8Array) => this.#take(piece));
+    socket.on("end", () => socket.destroy());
+    socket.on("close", () => this.#end());
   }
-  const gone = () => socket.destroyed;
-  stream.checkData(sequence);
-  const packet = new PacketBuffer(relay.budget);
-  try {
-    while (packet.bytes < dataBytes) {
-      const piece = await reader.some(dataBytes - packet.bytes);
-      await relay.withSpace(() => packet.add(piece), gone);
+
+  #end(): void {
+    this.#packet?.release();
+    this.#packet = undefined;
+    if (this.#session !== undefined) this.relay.dataEnded(this.#session, this.socket);
+    this.#finish();
+  }
+
+  #take(piece: Uint8Array): void {
+    this.#piece = piece;
+    this.#at = 0;
+    try {
+      this.#work();
+    } catch (error) {
+      if (isFull(error)) void this.#workWhenThereIsSpace();
+      else this.#fail(error);
     }
-    stream.checkData(sequence);
-  } catch (error) {
-    packet.release();
-    throw error;
   }
-  stream.takeData(sequence, packet, paddingBytes);
-  await relay.withSpace(() => stream.store(), gone);
-  relay.stored(stream);
-  relay.checkComplete(session);
+
+  async #workWhenThereIsSpace(): Promise<void> {
+    this.socket.pause();
+    try {
+      await this.relay.withSpace(
+        () => this.#work(),
+        () => this.socket.destroyed,
+      );
+      this.socket.resume();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    logEnd(this.relay.log, "data connection", this.peer, error);
+    this.socket.destroy();
+  }
+
+  /** Takes the piece to its end. Throws what the file system throws; called again, it goes on from there. */
+  #work(): void {
+    for (;;) {
+      if (this.#complete !== undefined) this.#store(this.#complete);
+      else if (this.#at === this.#piece.length || this.socket.destroyed) return;
+      else if (this.#packet === undefined) this.#takeHead();
+      else this.#takeData(this.#packet);
+    }
+  }
+
+  #takeHead(): void {
+    const bytes = Math.min(DATA_HEADER_BYTES - this.#headBytes, this.#piece.length - this.#at);
+    this.#head.set(this.#piece.subarray(this.#at, this.#at + bytes), this.#headBytes);
+    this.#headBytes += bytes;
+    this.#at += bytes;
+    if (this.#headBytes < DATA_HEADER_BYTES) return;
+    this.#headBytes = 0;
+    this.#begin(readDataHeader(this.#head));
+  }
+
+  #begin(header: DataHeader): void {
+    const { stream: handle, sequence, dataBytes, paddingBytes } = header;
+    const target = this.relay.streamOf(handle);
+    if (target === undefined) throw new ProtocolError(`packet of stream ${handle}, which is not known`);
+    if (this.#session === undefined) {
+      this.#session = target.session;
+      this.relay.dataBegan(target.session, this.socket);
+    } else if (this.#session !== target.session) {
+      throw new ProtocolError(`packet of stream ${handle}, which is another session's`);
+    }
+    if (dataBytes + paddingBytes > MAX_PACKET_BYTES) {
+      throw new ProtocolError(
+        `packet ${sequence} of stream ${handle} with ${dataBytes} + ${paddingBytes} bytes, expected at most ${MAX_PACKET_BYTES}`,
+      );
+    }
+    target.stream.checkData(sequence);
+    this.#header = header;
+    this.#target = target;
+    this.#packet = new PacketBuffer(this.relay.budget);
+    if (dataBytes === 0) this.#handOver(this.#packet);
+  }
+
+  #takeData(packet: PacketBuffer): void {
+    const left = this.#piece.length - this.#at;
+    const bytes = Math.min(this.#header!.dataBytes - packet.bytes, left);
+    packet.add(this.#piece.subarray(this.#at, this.#at + bytes));
+    this.#at += bytes;
+    if (packet.bytes === this.#header!.dataBytes) this.#handOver(packet);
+  }
+
+  /** The packet is here, whole: from now on it is the stream's. */
+  #handOver(packet: PacketBuffer): void {
+    const { sequence, paddingBytes } = this.#header!;
+    this.#target!.stream.checkData(sequence);
+    this.#target!.stream.takeData(sequence, packet, paddingBytes);
+    this.#packet = undefined;
+    this.#complete = this.#target;
+  }
+
+  #store(target: Target): void {
+    target.stream.store();
+    this.#complete = undefined;
+    this.relay.stored(target.stream);
+    this.relay.checkComplete(target.session);
+  }
 }

@@ -1,6 +1,6 @@
 /** A live viewer's connection: babeltrace2, Trace Compass, `periscope print net://…`. */
 import type { Socket } from "node:net";
-import { Closed, SocketReader, send } from "../../relay/socket.js";
+import { SocketReader, send } from "../../relay/socket.js";
 import {
   ATTACH_STATUS,
   CREATE_STATUS,
@@ -8,11 +8,11 @@ import {
   DETACH_STATUS,
   listReply,
   METADATA_STATUS,
-  metadataReply,
+  metadataHead,
   NEW_STREAMS_STATUS,
   nextIndexReply,
   PACKET_STATUS,
-  packetReply,
+  packetHead,
   REQUEST_BYTES,
   REQUEST_HEADER_BYTES,
   readAttach,
@@ -29,9 +29,10 @@ import {
   type ViewerStreamInfo,
 } from "../../relay/viewer.js";
 import { ProtocolError } from "../../relay/wire.js";
+import { logEnd } from "./connection.js";
 import type { Relay } from "./relay.js";
 import type { RelaySession } from "./relay-session.js";
-import { flagsOf, ViewerStream } from "./viewer-stream.js";
+import { type FilePart, flagsOf, ViewerStream } from "./viewer-stream.js";
 
 const UNKNOWN_COMMAND = 11;
 /** Type of a connection for commands; the other one was never used. */
@@ -43,13 +44,19 @@ export async function serveLive(socket: Socket, relay: Relay, peer: string): Pro
   try {
     await connection.serve();
   } catch (error) {
-    if (!(error instanceof Closed)) {
-      relay.log("warn", "viewer connection closed", { peer, reason: (error as Error).message });
-    }
+    logEnd(relay.log, "viewer connection", peer, error);
   } finally {
     connection.end();
     socket.destroy();
   }
+}
+
+/** Of a packet or metadata, so much is in memory at a time: a viewer that does not read costs no more. */
+const PIECE_BYTES = 1 << 16;
+
+interface DataReply {
+  readonly head: Uint8Array;
+  readonly data: FilePart | undefined;
 }
 
 interface Attachment {
@@ -81,11 +88,28 @@ class LiveConnection {
         throw new ProtocolError(`command ${command} is not known`);
       }
       const payload = await this.#reader.exactly(REQUEST_BYTES[name]);
-      await send(this.socket, this.#answer(name, payload));
+      const reply = this.#answer(name, payload);
+      if (reply instanceof Uint8Array) await send(this.socket, reply);
+      else await this.#sendData(reply);
     }
   }
 
-  #answer(command: ViewerCommand, payload: Uint8Array): Uint8Array {
+  async #sendData({ head, data }: DataReply): Promise<void> {
+    await send(this.socket, head);
+    if (data === undefined) return;
+    for (let at = 0; at < data.length && !this.socket.destroyed; ) {
+      const piece = data.segment.read(data.offset + at, Math.min(PIECE_BYTES, data.length - at));
+      if (piece.length === 0) {
+        throw new ProtocolError(
+          `${data.segment.path}: ended ${data.length - at} bytes before what was promised`,
+        );
+      }
+      await send(this.socket, piece);
+      at += piece.length;
+    }
+  }
+
+  #answer(command: ViewerCommand, payload: Uint8Array): Uint8Array | DataReply {
     if (command === "CONNECT") return this.#connect(payload);
     if (this.#minor === undefined) throw new ProtocolError(`${command} before CONNECT`);
     switch (command) {
@@ -217,19 +241,17 @@ class LiveConnection {
     return nextIndexReply(stream.nextIndex(session?.rotating === true, this.#flags(stream)));
   }
 
-  #packet(payload: Uint8Array): Uint8Array {
+  #packet(payload: Uint8Array): DataReply {
     const request = readPacketRequest(payload);
     const stream = this.#streams.get(request.stream);
-    if (stream === undefined) return packetReply(PACKET_STATUS.error, 0);
+    if (stream === undefined) return { head: packetHead(PACKET_STATUS.error, 0, 0), data: undefined };
     const { status, data } = stream.packet(request);
-    return packetReply(status, this.#flags(stream), data);
+    return { head: packetHead(status, this.#flags(stream), data?.length ?? 0), data };
   }
 
-  #metadata(id: bigint): Uint8Array {
-    const stream = this.#streams.get(id);
-    if (stream === undefined) return metadataReply(METADATA_STATUS.error);
-    const { status, data } = stream.metadata();
-    return metadataReply(status, data);
+  #metadata(id: bigint): DataReply {
+    const { status, data } = this.#streams.get(id)?.metadata() ?? { status: METADATA_STATUS.error };
+    return { head: metadataHead(status, data?.length ?? 0), data };
   }
 
   #detach(id: bigint): Uint8Array {

@@ -103,6 +103,14 @@ export class PacketBuffer {
     }
   }
 
+  /** All of it, in memory. */
+  contents(): Uint8Array {
+    if (this.#file === undefined) return Buffer.concat(this.#pieces, this.#inMemory);
+    const all = new Uint8Array(this.#inFile);
+    for (let at = 0; at < all.length; ) at += readSync(this.#file, all, at, all.length - at, at);
+    return all;
+  }
+
   /** Gives memory and file back. */
   release(): void {
     this.#forget();

@@ -17,6 +17,7 @@ import {
 import { ProtocolError } from "../../relay/wire.js";
 import { safeName, safePath } from "../store-paths.js";
 import type { Chunk, UserSession } from "./chunk.js";
+import { isPeersFault } from "./connection.js";
 import { RelayStream, type StreamEvents } from "./relay-stream.js";
 import type { IndexKind } from "./segment.js";
 
@@ -119,7 +120,13 @@ export class RelaySession {
     } catch (error) {
       throw refuse((error as Error).message);
     }
-    const stream = new RelayStream(this.table.nextHandle(), safe, this.#chunk, this.#indexKind, this.events);
+    let stream: RelayStream;
+    try {
+      stream = new RelayStream(this.table.nextHandle(), safe, this.#chunk, this.#indexKind, this.events);
+    } catch (error) {
+      if (isPeersFault(error)) throw refuse(error.message);
+      throw error;
+    }
     this.streams.set(stream.handle, stream);
     this.table.add(stream, this);
     return addStreamReply(stream.handle, RETURN.ok);

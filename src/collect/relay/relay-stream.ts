@@ -10,7 +10,7 @@ import type { PacketBuffer } from "./packet-buffer.js";
 import { type IndexKind, Segment } from "./segment.js";
 
 /** Halves of packets that wait for the other one; the original client has one or two. */
-const MAX_PENDING = 1024;
+const MAX_PENDING = 16;
 /** "No packet": 2^64-1 as a signed number. */
 const NONE = -1n;
 
@@ -204,11 +204,11 @@ export class RelayStream {
   }
 
   /** Metadata is not answered: it is stored as it comes. */
-  appendMetadata(bytes: Uint8Array, paddingBytes: number): void {
+  appendMetadata(metadata: PacketBuffer, paddingBytes: number): void {
     if (this.#chunk === undefined) throw new ProtocolError(`stream ${this.handle}: metadata, but no chunk`);
-    this.segment!.appendBytes(bytes, paddingBytes);
+    this.segment!.append(metadata, paddingBytes, undefined);
     this.metadataBytes = this.segment!.bytes;
-    this.events.stored(this, bytes.length, 0n);
+    this.events.stored(this, metadata.bytes, 0n);
   }
 
   resetMetadata(): void {

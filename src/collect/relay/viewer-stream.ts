@@ -24,6 +24,19 @@ const NOTHING = {
   streamClass: 0n,
 };
 
+/** A part of a file that is a reply's data; none: no data. */
+export interface FilePart {
+  readonly segment: Segment;
+  /** Bytes from the file's begin. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+interface DataReply {
+  readonly status: number;
+  readonly data?: FilePart;
+}
+
 export class ViewerStream {
   /** The viewer was told that there is no more. */
   hungUp = false;
@@ -97,16 +110,14 @@ export class ViewerStream {
   }
 
   /** Bytes of the file that the last index was of. */
-  packet({ offset, length }: PacketRequest): { readonly status: number; readonly data: Uint8Array } {
+  packet({ offset, length }: PacketRequest): DataReply {
     const segment = this.#segment;
     const end = offset + BigInt(length);
     if (segment === undefined || this.stream.isMetadata || end > BigInt(segment.bytes)) {
-      return { status: PACKET_STATUS.error, data: new Uint8Array(0) };
+      return { status: PACKET_STATUS.error };
     }
-    return {
-      status: PACKET_STATUS.ok,
-      data: segment.read(Number(offset), Math.min(length, MAX_REPLY_BYTES)),
-    };
+    const data = { segment, offset: Number(offset), length: Math.min(length, MAX_REPLY_BYTES) };
+    return { status: PACKET_STATUS.ok, data };
   }
 
   get hasNewMetadata(): boolean {
@@ -114,9 +125,9 @@ export class ViewerStream {
   }
 
   /** What is new of it. A new file after a rotation begins with all that was in the former one. */
-  metadata(): { readonly status: number; readonly data: Uint8Array } {
+  metadata(): DataReply {
     const { stream } = this;
-    if (!stream.isMetadata) return { status: METADATA_STATUS.error, data: new Uint8Array(0) };
+    if (!stream.isMetadata) return { status: METADATA_STATUS.error };
     const { segment } = stream;
     const isOther = segment !== undefined && segment !== this.#segment && segment.retain();
     if (isOther) {
@@ -125,10 +136,11 @@ export class ViewerStream {
     }
     const current = this.#segment;
     if (current === undefined || current.bytes <= this.#metadataSent) {
-      return { status: METADATA_STATUS.noNew, data: new Uint8Array(0) };
+      return { status: METADATA_STATUS.noNew };
     }
-    const data = current.read(this.#metadataSent, current.bytes - this.#metadataSent);
-    this.#metadataSent += data.length;
+    const offset = this.#metadataSent;
+    const data = { segment: current, offset, length: current.bytes - offset };
+    this.#metadataSent = current.bytes;
     return { status: METADATA_STATUS.ok, data };
   }
 
