@@ -3,13 +3,12 @@ import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PeriscopeError, UsageError } from "../base/errors.js";
-import { bytesOf } from "../collect/incidents/incident.js";
-import { IncidentIndex, indexPath } from "../collect/incidents/index-file.js";
+import type { IncidentIndex as Index } from "../collect/incidents/index-file.js";
+import { isKept } from "../history/cache.js";
 import type { IncidentLine } from "../page/contract.js";
 import { definePeriods, type PeriodArguments } from "../periods/define.js";
 import { exporter } from "../serve/export-process.js";
 import { type ServeOptions, serve } from "../serve/server.js";
-import { openSource } from "../sources/ctf.js";
 import { type Command, complain, writeOutput } from "./command.js";
 import { installed } from "./installed.js";
 import type { OptionSpec, ParsedArguments } from "./options.js";
@@ -63,13 +62,6 @@ async function run(args: ParsedArguments, label: "view" | "serve"): Promise<numb
     if (!existsSync(path)) throw new PeriscopeError(`${path}: there is no such file or directory`);
   }
   const groups = label === "view" ? [args.operands] : args.operands.map((path) => [path]);
-  // What cannot be opened is said now, not in the browser.
-  for (const paths of groups) {
-    if (paths.length === 0) continue;
-    const { info, failures } = openSource(paths);
-    if (info.traces.length === 0) throw new PeriscopeError(failures.join("; "));
-    for (const failure of failures) complain(failure);
-  }
   const { bundledProfiles } = await import("./profile-options.js");
   const address = args.get("address") ?? "127.0.0.1";
   const options: ServeOptions = {
@@ -82,12 +74,17 @@ async function run(args: ParsedArguments, label: "view" | "serve"): Promise<numb
     profiles: bundledProfiles(),
     noCache: args.has("no-cache"),
     exported: exporter(installed("bin/periscope")),
-    ...(store === undefined ? {} : { incidents: incidentsOf(store) }),
+    ...(store === undefined ? {} : { incidents: await incidentsOf(store) }),
   };
-  const server = await serve(
-    groups.filter((paths) => paths.length > 0),
-    options,
-  );
+  const wanted = groups.filter((paths) => paths.length > 0);
+  const server = await serve(wanted, options);
+  try {
+    // Their threads are starting meanwhile.
+    for (const paths of wanted) if (options.noCache || !isKept(paths)) await checkTraces(paths);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
   const host = address === "0.0.0.0" || address === "::" ? "localhost" : address;
   const base = `http://${host.includes(":") ? `[${host}]` : host}:${server.port}${options.prefix}`;
   if (label === "serve") writeOutput(`${base}/tsp/api\n${base}/\n`);
@@ -101,6 +98,14 @@ async function run(args: ParsedArguments, label: "view" | "serve"): Promise<numb
   });
   await server.close();
   return 0;
+}
+
+/** What cannot be opened is said now, not in the browser. Throws `PeriscopeError` when there are no traces. */
+async function checkTraces(paths: readonly string[]): Promise<void> {
+  const { openSource } = await import("../sources/ctf.js");
+  const { info, failures } = openSource(paths);
+  if (info.traces.length === 0) throw new PeriscopeError(failures.join("; "));
+  for (const failure of failures) complain(failure);
 }
 
 function prefixOf(text: string | undefined, label: string): string {
@@ -122,11 +127,14 @@ async function periodsOf(
   return { periods: { periods, captures }, profile: args.all("profile").join(", ") };
 }
 
-function incidentsOf(store: string): NonNullable<ServeOptions["incidents"]> {
+/** The index needs SQLite, which takes longer to load than all the rest. */
+async function incidentsOf(store: string): Promise<NonNullable<ServeOptions["incidents"]>> {
+  const { IncidentIndex, indexPath } = await import("../collect/incidents/index-file.js");
+  const { bytesOf } = await import("../collect/incidents/incident.js");
   if (!existsSync(indexPath(store))) {
     throw new PeriscopeError(`${store}: no incidents here; is it the store of a collector?`);
   }
-  const withIndex = <T>(use: (index: IncidentIndex) => T): T => {
+  const withIndex = <T>(use: (index: Index) => T): T => {
     const index = IncidentIndex.read(store);
     if (index === undefined) throw new PeriscopeError(`${store}: its index of incidents is gone`);
     try {

@@ -4,7 +4,7 @@
  * so that what changed is not found. The oldest go when there are too many.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { version } from "../version.js";
@@ -44,6 +44,11 @@ function fingerprints(root: string): string[] {
     }
   }
   return lines.sort();
+}
+
+/** Is there a kept history of these traces, as they are? */
+export function isKept(paths: readonly string[]): boolean {
+  return existsSync(cachePath(paths));
 }
 
 /** The kept history; undefined: none. */

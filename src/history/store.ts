@@ -175,7 +175,17 @@ export function loadHistory(path: string): History | undefined {
   }
   for (const name of Object.keys(history.tables) as (keyof Tables)[]) {
     const { length, at } = stored.tables[name]!;
-    fill(history.tables[name] as Columns<string>, length, at);
+    const columns = history.tables[name] as Columns<string>;
+    // Read when it is first asked for: the first picture needs none of them.
+    Object.defineProperty(history.tables, name, {
+      configurable: true,
+      enumerable: true,
+      get: () => {
+        fill(columns, length, at);
+        Object.defineProperty(history.tables, name, { value: columns, enumerable: true });
+        return columns;
+      },
+    });
   }
   return history;
 }

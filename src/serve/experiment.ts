@@ -73,12 +73,14 @@ export class OpenExperiment {
     return this.#reader.service;
   }
 
-  #readingThread(): ServiceThread<ReadingService> {
-    return new ServiceThread(new URL("./reading-worker.js", import.meta.url), this.#reading);
+  #readingThread(task: ReadingTask = this.#reading): ServiceThread<ReadingService> {
+    return new ServiceThread(new URL("./reading-worker.js", import.meta.url), task);
   }
 
   async #findPeriods(): Promise<void> {
-    const thread = this.#readingThread();
+    // The history's thread starts alone: its pictures come first.
+    await this.history.info(false);
+    const thread = this.#readingThread({ ...this.#reading, background: true });
     try {
       const data = await thread.service.periods();
       this.#definitions = await thread.service.definitions();
@@ -90,11 +92,7 @@ export class OpenExperiment {
 
   /** Finds the instances of further periods, under a key of their own. Rejects for wrong definitions. */
   async addPeriods(definitions: PeriodArguments, key: string): Promise<void> {
-    const thread = new ServiceThread<ReadingService>(new URL("./reading-worker.js", import.meta.url), {
-      ...this.#reading,
-      periods: definitions,
-      profile: "",
-    });
+    const thread = this.#readingThread({ ...this.#reading, periods: definitions, profile: "" });
     try {
       const data = await thread.service.periods();
       if (data !== undefined) await this.history.setPeriods(data, key);

@@ -21,6 +21,8 @@ export interface ReadingTask {
   readonly profile: string;
   /** Folder of the profiles that come with Periscope. */
   readonly profiles: string;
+  /** It may wait: whoever looks at the first picture goes first. */
+  readonly background?: boolean;
 }
 
 const WIDTH = 96;

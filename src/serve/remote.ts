@@ -59,6 +59,9 @@ export function onceMade<T extends object>(make: () => T): T {
   }
 }
 
+/** What lives short in these threads is little: Node's own 48 MB for it would only fill. */
+const YOUNG_MB = 6;
+
 /** A thread that runs a service, and the service as it is seen from here. */
 export class ServiceThread<T extends object> {
   readonly service: Remote<T>;
@@ -68,7 +71,10 @@ export class ServiceThread<T extends object> {
   #failure: Error | undefined;
 
   constructor(entry: URL, workerData: unknown) {
-    this.#worker = new Worker(entry, { workerData });
+    this.#worker = new Worker(entry, {
+      workerData,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     this.#worker.unref();
     this.#worker.on("message", ({ id, value, error }: Answer) => {
       const call = this.#open.get(id);
