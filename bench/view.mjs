@@ -2,7 +2,9 @@
 // something in it, and until it is whole; the same with a kept history; how fast it answers then; beside
 // `babeltrace2 -o dummy` of the same trace.
 //
-//   npm run bench:view [-- --runs 3] [--trace DIR]
+//   npm run bench:view [-- --runs 3] [--trace DIR] [--times 3]
+//
+// `--times N`: also the largest one N times, one after the other (with 3: 1.2 GB).
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -10,9 +12,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { repeatTrace } from "./repeated.mjs";
 
 const { values } = parseArgs({
-  options: { runs: { type: "string", default: "3" }, trace: { type: "string" } },
+  options: {
+    runs: { type: "string", default: "3" },
+    trace: { type: "string" },
+    times: { type: "string", default: "1" },
+  },
 });
 const runs = Number(values.runs);
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -25,10 +32,17 @@ const traces =
     : ["case1-slow", "big"].map((name) => join(cache, name)).filter((path) => existsSync(path));
 if (traces.length === 0) traces.push(join(root, "samples/dns-outlier"));
 
+/** No shared trace is longer. */
+const SECONDS = 70;
 const kept = mkdtempSync(join(tmpdir(), "periscope-bench-view-"));
 const children = new Set();
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+if (Number(values.times) > 1) {
+  const into = join(kept, `${traces.at(-1).split("/").at(-1)}-${values.times}-times`);
+  repeatTrace(traces.at(-1), Number(values.times), SECONDS, into);
+  traces.push(into);
+}
 const TILE_PIXELS = 512;
 const REQUESTS = 200;
 /** As many rows as the page asks for at once. */
