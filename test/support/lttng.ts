@@ -47,6 +47,7 @@ export function whyNoLttng(): string | false {
 
 export class Lttng {
   readonly directory = mkdtempSync(join(tmpdir(), "periscope-lttng-"));
+  readonly home = join(this.directory, "home");
   readonly #ids = process.getuid?.() === 0 ? { uid: UID, gid: UID } : {};
   #daemon: ChildProcess | undefined;
 
@@ -58,27 +59,28 @@ export class Lttng {
       cwd: directory,
     });
     if (built.status !== 0) throw new Error(`gcc: ${built.stderr}`);
-    mkdirSync(join(directory, "home"));
+    mkdirSync(this.home);
     if (this.#ids.uid !== undefined) {
       chmodSync(directory, 0o755);
-      chownSync(join(directory, "home"), UID, UID);
+      chownSync(this.home, UID, UID);
     }
-    this.#daemon = spawn("lttng-sessiond", ["--no-kernel"], { ...this.#options(), stdio: "ignore" });
+    this.#daemon = spawn("lttng-sessiond", ["--no-kernel"], { ...this.options(), stdio: "ignore" });
     for (let tries = 0; this.lttng("list").status !== 0; tries++) {
       if (tries > 100) throw new Error("lttng-sessiond does not answer");
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 
-  #options() {
-    const home = join(this.directory, "home");
+  /** Where and as whom LTTng's programs run; the daemon's user may write below `home` only. */
+  options() {
+    const { home } = this;
     const env = { ...process.env, HOME: home, LTTNG_HOME: home, LTTNG_UST_REGISTER_TIMEOUT: "-1" };
     return { cwd: this.directory, env, ...this.#ids };
   }
 
   /** Runs `lttng …`, which does not prompt. */
   lttng(...args: string[]): { readonly status: number | null; readonly text: string } {
-    const { status, stdout, stderr } = spawnSync("lttng", args, { ...this.#options(), encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync("lttng", args, { ...this.options(), encoding: "utf8" });
     return { status, text: stdout + stderr };
   }
 
@@ -89,9 +91,11 @@ export class Lttng {
     return text;
   }
 
-  /** Emits `count` event records `demo:tick`, with a pause in µs after each. */
-  async emit(count: number, pauseUs = 0): Promise<void> {
-    const child = spawn(join(this.directory, "demo"), [String(count), String(pauseUs)], this.#options());
+  /** Emits `count` event records `demo:tick`, with a pause in µs after each; `cpu`: only on this one. */
+  async emit(count: number, pauseUs = 0, cpu?: number): Promise<void> {
+    const command = [join(this.directory, "demo"), String(count), String(pauseUs)];
+    if (cpu !== undefined) command.unshift("taskset", "-c", String(cpu));
+    const child = spawn(command[0]!, command.slice(1), this.options());
     await new Promise((resolve) => child.on("exit", resolve));
   }
 
