@@ -1,14 +1,15 @@
 // A real lttng-relayd: its live sessions read by us, and the directories that it makes beside those of our collector.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { countByBabeltrace, Lttng, whyNoLttng } from "../support/lttng.js";
 import { collectorArguments, Program } from "../support/programs.js";
+import { Replay } from "../support/relay-replay.js";
 import { Relayd } from "../support/relayd.js";
-import { assertSameText, babeltrace2, periscope, root } from "../support.js";
+import { assertSameText, babeltrace2, periscope, root, sample } from "../support.js";
 
 function whyNot(): string | false {
   if (spawnSync("which", ["lttng-relayd"]).status !== 0) return "lttng-relayd is not installed";
@@ -129,63 +130,69 @@ test("a session that is over is said not to be there", { skip }, async () => {
   assert.match(stderr, /no session \S+\/over; there /);
 });
 
-/** Counts what the demo program emitted, in slices. */
-const TICKS = `
-import { defineAnalysis, number, onRecords } from "${join(root, "dist/index.js")}";
-const columns = [{ title: "Ticks", class: "number", unit: "ticks" }, { title: "Sum", class: "number", unit: "" }];
-export default defineAnalysis({
-  name: "ticks", title: "Ticks", description: "Ticks and their numbers", tags: [],
-  tableClasses: { ticks: { title: "Ticks", columns } }, defaults: { limit: 10 },
-  needs: () => ({}), missing: () => [],
-  open: () => ({ ticks: 0, sum: 0 }),
-  listen: {},
-  records: [
-    onRecords({
-      matches: (event) => event.name === "demo:tick",
-      fields: { number: { from: "number", kind: "number" } },
-      handle: (acc, record) => { acc.ticks++; acc.sum += record.number; },
-    }),
-  ],
-  close: ({ ticks, sum }) => ({ ticks, sum }),
-  tables: (result) => [{
-    class: "ticks", heading: "Ticks", view: { kind: "table" },
-    columns: columns.map((lami) => ({ lami, text: lami.title })),
-    rows: [[number(result.ticks), number(result.sum)]], notes: [],
-  }],
-});
-`;
+const withoutPaths = (text: string) => ({ ...JSON.parse(text), paths: [] });
 
-test("an analysis with --follow --refresh and a period with --follow tell what the directory does", {
-  skip,
-}, async () => {
-  const analysis = join(directory, "ticks.mjs");
-  writeFileSync(analysis, TICKS);
+/**
+ * babeltrace2's text with empty strings where ours has them: it prints an older text instead, which depends on how its
+ * objects were recycled, and is not imitated of a live session.
+ */
+function emptied(theirs: string, ours: string): string {
+  const lines = ours.split("\n");
+  const fields = / = "[^"]*"/g;
+  return theirs
+    .split("\n")
+    .map((line, i) => {
+      const own = lines[i]?.match(fields) ?? [];
+      let n = 0;
+      return line.replace(fields, (field) => (own[n++] === ' = ""' ? ' = ""' : field));
+    })
+    .join("\n");
+}
+
+test("a period with --follow tells what it tells of the directory", { skip }, async () => {
+  const { url, path } = beginLive("periods");
   const period =
     'round : $evt.$name == "demo:tick" && $evt.number == 0 : $evt.$name == "demo:tick" && $evt.number == 99';
-  const runs = [
-    { session: "sliced", args: ["run", analysis, "--json", "--refresh", "500ms"] },
-    { session: "periods", args: ["periodstats", "--json", "--period", period] },
-  ].map(({ session, args }) => ({ ...beginLive(session), session, args }));
-  await lttng.emit(1);
-  const readers = runs.map(({ args, url }) => new Reader([...args, "--follow", url]));
+  const args = ["periodstats", "--json", "--period", period];
+  const reader = new Reader([...args, "--follow", url]);
   const rounds = 6;
   for (let i = 0; i < rounds; i++) await lttng.emit(100, 4000);
-  // Slices are told while the session lives.
-  await readers[0]!.printed(/"ticks"/g, 2);
-  for (const { session } of runs) lttng.must("destroy", session);
-  for (const [i, { args, path }] of runs.entries()) {
-    const { code, text, complaints } = readers[i]!;
-    assert.equal(await code, 0, complaints);
-    const afterwards = periscope([...args, path()]);
-    assert.equal(afterwards.code, 0, afterwards.stderr);
-    assert.equal(text, afterwards.stdout);
-    assert.equal(countByBabeltrace(path()), 1 + rounds * 100);
+  lttng.must("destroy", "periods");
+  assert.equal(await reader.code, 0, reader.complaints);
+  const afterwards = periscope([...args, path()]);
+  assert.equal(afterwards.code, 0, afterwards.stderr);
+  assert.deepEqual(withoutPaths(reader.text), withoutPaths(afterwards.stdout));
+  assert.equal(countByBabeltrace(path()), rounds * 100);
+  assert.match(reader.text, /"count": 6\b/);
+});
+
+test("a kernel session at lttng-relayd: print, and an analysis with --refresh while it lives", {
+  skip,
+}, async () => {
+  const trace = join(sample("idle-small"), "kernel");
+  const names = ["kernel-print", "kernel-top"];
+  const sessions: Replay[] = [];
+  for (const name of names) sessions.push(await Replay.begin(relayd.ports, "farhost", name, trace));
+  for (const session of sessions) await session.send(2);
+  const [printed, top] = names.map((name) => `${relayd.live}/host/farhost/${name}`) as [string, string];
+  const analysis = ["cputop", "--json", "--refresh", "1s"];
+  const readers = [new Reader(["print", printed]), new Reader([...analysis, "--follow", top])] as const;
+  await readers[0].printed(/sched_switch/g, 1);
+  await sessions[1]!.send(2);
+  await readers[1].printed(/"name"/g, 1);
+  for (const session of sessions) {
+    await session.send(session.left);
+    await session.end();
   }
-  const sums = (text: string, what: RegExp) =>
-    [...text.matchAll(what)].reduce((sum, [, number]) => sum + Number(number), 0);
-  assert.equal(sums(readers[0]!.text, /"ticks": ?(\d+)/g), 1 + rounds * 100);
-  assert.equal(sums(readers[0]!.text, /"sum": ?(\d+)/g), rounds * 4950);
-  assert.match(readers[1]!.text, /"count": 6\b/);
+  for (const { code, complaints } of readers) assert.equal(await code, 0, complaints);
+  const directories = names.map((name) => {
+    const host = join(relayd.output, "farhost");
+    return join(host, readdirSync(host).find((one) => one.startsWith(name))!);
+  });
+  assertSameText(readers[0].text, emptied(babeltrace2([directories[0]!]).stdout, readers[0].text), "print");
+  const afterwards = periscope([...analysis, directories[1]!]);
+  assert.equal(afterwards.code, 0, afterwards.stderr);
+  assert.deepEqual(withoutPaths(readers[1].text), withoutPaths(afterwards.stdout));
 });
 
 /** Files and directories below, sorted, without what depends on moment and process; files with how they begin. */

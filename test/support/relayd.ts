@@ -41,6 +41,7 @@ export class Relayd {
     readonly url: string,
     /** For viewers: `net://…:PORT`. */
     readonly live: string,
+    readonly ports: readonly [control: number, data: number],
   ) {}
 
   static async start(lttng: Lttng): Promise<Relayd> {
@@ -57,6 +58,7 @@ export class Relayd {
       output,
       `net://127.0.0.1:${ports[0]}:${ports[1]}`,
       `net://127.0.0.1:${ports[2]}`,
+      [ports[0]!, ports[1]!],
     );
   }
 
