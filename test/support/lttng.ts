@@ -51,7 +51,8 @@ export class Lttng {
   readonly #ids = process.getuid?.() === 0 ? { uid: UID, gid: UID } : {};
   #daemon: ChildProcess | undefined;
 
-  async start(): Promise<void> {
+  /** `network`: namespace (a file) in which the daemon and its consumers are; their sockets are files, for all. */
+  async start(network?: string): Promise<void> {
     const { directory } = this;
     writeFileSync(join(directory, "demo.h"), PROVIDER);
     writeFileSync(join(directory, "demo.c"), PROGRAM);
@@ -64,7 +65,14 @@ export class Lttng {
       chmodSync(directory, 0o755);
       chownSync(this.home, UID, UID);
     }
-    this.#daemon = spawn("lttng-sessiond", ["--no-kernel"], { ...this.options(), stdio: "ignore" });
+    const command = ["lttng-sessiond", "--no-kernel"];
+    const { uid, ...options } = this.options();
+    const enter = ["nsenter", `--net=${network}`, `--setuid=${uid}`, `--setgid=${uid}`];
+    const [program, ...args] = network === undefined ? command : [...enter, ...command];
+    this.#daemon = spawn(program!, args, {
+      ...(network === undefined ? this.options() : { ...options, gid: undefined }),
+      stdio: "ignore",
+    });
     for (let tries = 0; this.lttng("list").status !== 0; tries++) {
       if (tries > 100) throw new Error("lttng-sessiond does not answer");
       await new Promise((resolve) => setTimeout(resolve, 100));
