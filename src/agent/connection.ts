@@ -5,6 +5,7 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { realtimeNs } from "../base/realtime.js";
+import { certificateTrouble } from "./certificate-trouble.js";
 import {
   type AgentMessage,
   type CollectorMessage,
@@ -219,15 +220,6 @@ export class CollectorConnection {
 }
 
 function wordsOf(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case "ECONNREFUSED":
-      return "connection refused";
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return "its certificate is not signed by an authority that this host knows (--ca)";
-    default:
-      return error.message;
-  }
+  if (error.code === "ECONNREFUSED") return "connection refused";
+  return certificateTrouble(error) ?? error.message;
 }

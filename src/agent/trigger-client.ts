@@ -2,8 +2,11 @@
  * How another program hands triggers to its host's agent, or to the collector: without ever waiting for it. When the
  * receiver is not there, triggers are dropped and counted, and the connection is tried again.
  */
+import { request as http } from "node:http";
+import { request as https } from "node:https";
 import { connect, type Socket } from "node:net";
 import { PeriscopeError } from "../base/errors.js";
+import { certificateTrouble } from "./certificate-trouble.js";
 import type { Attributes } from "./protocol.js";
 import { formatTriggerLine } from "./trigger-line.js";
 
@@ -71,41 +74,58 @@ export class SocketSink implements TriggerSink {
 export interface HttpTarget {
   readonly url: string;
   readonly token: string | undefined;
+  /** Authority that signed the collector's certificate; undefined: those that Node knows. */
+  readonly ca: Buffer | undefined;
 }
 
 /** Says it to the collector. Answers its reply. Throws `PeriscopeError`. */
 export async function postTrigger(
-  { url, token }: HttpTarget,
+  target: HttpTarget,
   body: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {
-  const target = new URL("trigger", url.endsWith("/") ? url : `${url}/`);
-  let response: Response;
+  const url = new URL("trigger", target.url.endsWith("/") ? target.url : `${target.url}/`);
+  let answer: { readonly status: number; readonly text: string };
   try {
-    response = await fetch(target, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(POST_MS),
-    });
+    answer = await post(url, target, JSON.stringify(body));
   } catch (error) {
-    const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
-    throw new PeriscopeError(
-      `${target.href}: ${cause === undefined ? (error as Error).message : wordsOf(cause)}`,
-    );
+    throw new PeriscopeError(`${url.href}: ${wordsOf(error as NodeJS.ErrnoException)}`);
   }
-  const text = await response.text();
+  const { status, text } = answer;
   let reply: Record<string, unknown> = {};
   try {
     reply = JSON.parse(text) as Record<string, unknown>;
   } catch {
     // Not from a collector: the status says enough.
   }
-  if (!response.ok)
-    throw new PeriscopeError(`${target.href}: ${reply["error"] ?? `status ${response.status}`}`);
+  if (status < 200 || status > 299)
+    throw new PeriscopeError(`${url.href}: ${reply["error"] ?? `status ${status}`}`);
   return reply;
+}
+
+/** Not `fetch`: it cannot be told an authority. */
+function post(url: URL, { token, ca }: HttpTarget, body: string): Promise<{ status: number; text: string }> {
+  const options = {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    signal: AbortSignal.timeout(POST_MS),
+    ...(ca !== undefined && { ca }),
+  };
+  return new Promise((resolve, reject) => {
+    const request = (url.protocol === "https:" ? https : http)(url, options, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (piece: string) => {
+        text += piece;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
 }
 
 /** By HTTP, at most a few at a time: what comes meanwhile is counted and sent with the next one of its cause. */
@@ -140,7 +160,15 @@ export class HttpSink implements TriggerSink {
 }
 
 function wordsOf(error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT" || error.code === "ECONNREFUSED") return "nobody listens";
-  if (error.code === "EACCES") return "not permitted";
-  return error.message;
+  switch (error.code) {
+    case "ENOENT":
+    case "ECONNREFUSED":
+      return "nobody listens";
+    case "EACCES":
+      return "not permitted";
+    case "ABORT_ERR":
+      return `no answer within ${POST_MS / 1000} s`;
+    default:
+      return certificateTrouble(error) ?? error.message;
+  }
 }

@@ -58,17 +58,19 @@ export const command: Command = {
     const spool = args.get("spool") ?? "/var/lib/periscope/agent";
     if (!isAbsolute(socket)) throw new UsageError(`--socket: "${socket}", expected an absolute path`);
     const text = args.get("buffer-size");
+    const host = args.get("host-name") ?? hostname();
     const recorder = await openFlightRecorder({
       backend: backendName(args),
       events: await selection(args),
       bufferBytes: text === undefined ? BUFFER_BYTES : parseSize(text),
+      hostName: host,
       say: (message) => log("info", "recorder", { message }),
     });
     const agent = await Agent.start(
       {
         collector,
         identity: {
-          host: args.get("host-name") ?? hostname(),
+          host,
           group: args.get("group") ?? "default",
           token: tokenOf(args),
         },

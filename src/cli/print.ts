@@ -57,6 +57,7 @@ export const command: Command = {
         name: "true-strings",
         help: "print empty strings as empty, where babeltrace2 2.0.4 repeats an older value",
       },
+      { name: "follow", help: "net://… is always read until the session ends, or Ctrl-C" },
       { name: "no-delta", help: "without the time since the event record before" },
       {
         name: "names",

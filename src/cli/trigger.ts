@@ -1,11 +1,11 @@
 /** `periscope trigger`: by hand, or from a script. */
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
-import { DEFAULT_SOCKET, postTrigger } from "../agent/trigger-client.js";
+import { DEFAULT_SOCKET, type HttpTarget, postTrigger } from "../agent/trigger-client.js";
 import { formatTriggerLine } from "../agent/trigger-line.js";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { realtimeNs } from "../base/realtime.js";
-import { tokenOf } from "./collect.js";
+import { readOption, tokenOf } from "./collect.js";
 import { type Command, complain, writeOutput } from "./command.js";
 import type { ParsedArguments } from "./options.js";
 
@@ -21,6 +21,7 @@ export const command: Command = {
       { name: "group", value: "NAME", help: "whose agents (with --collector; default: default)" },
       { name: "at", value: "TIME", help: "when it was late: ns since the epoch, or 2026-11-24T12:00:00Z" },
       { name: "token-file", value: "FILE", help: "what the collector wants to hear" },
+      { name: "ca", value: "FILE", help: "authority that signed its certificate (with https)" },
       { name: "json", help: "the collector's answer as JSON" },
     ],
   },
@@ -31,15 +32,12 @@ export const command: Command = {
     const attributes = Object.fromEntries((isPair ? [first, ...others] : others).map(pairOf));
     const collector = args.get("collector");
     if (collector === undefined) return await toAgent(args, cause, attributes);
-    const reply = await postTrigger(
-      { url: urlOf(collector), token: tokenOf(args) },
-      {
-        cause,
-        attributes,
-        at: args.get("at") ?? String(realtimeNs()),
-        ...(args.has("group") && { group: args.get("group") }),
-      },
-    );
+    const reply = await postTrigger(httpTarget(collector, args), {
+      cause,
+      attributes,
+      at: args.get("at") ?? String(realtimeNs()),
+      ...(args.has("group") && { group: args.get("group") }),
+    });
     if (args.has("json")) writeOutput(`${JSON.stringify(reply)}\n`);
     else if (reply["result"] === "incident") complain(`incident ${reply["incident"]}`);
     else complain(`joins incident ${reply["incident"]}`);
@@ -54,8 +52,12 @@ function pairOf(text: string): [string, string | number] {
   return [text.slice(0, at), /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value];
 }
 
-/** Checks what `--collector` says. Throws `UsageError`. */
-export function urlOf(text: string): string {
+/** What `--collector` says, with `--token-file` and `--ca`. Throws `PeriscopeError`. */
+export function httpTarget(collector: string, args: ParsedArguments): HttpTarget {
+  return { url: urlOf(collector), token: tokenOf(args), ca: readOption(args, "ca") };
+}
+
+function urlOf(text: string): string {
   const url = /^https?:\/\//.test(text) ? text : `http://${text}`;
   if (!URL.canParse(url))
     throw new UsageError(`--collector: "${text}", expected a URL like http://127.0.0.1:5346`);

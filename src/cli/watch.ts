@@ -7,11 +7,11 @@ import { parseDuration } from "../base/units.js";
 import { isLiveUrl } from "../live/live-session.js";
 import { formatParser, guessParser, unitOfField, withoutSyslog } from "../watch/log-line.js";
 import { Watch } from "../watch/watch.js";
-import { tokenOf, untilSignal } from "./collect.js";
+import { untilSignal } from "./collect.js";
 import { type Command, complain } from "./command.js";
 import type { ParsedArguments } from "./options.js";
 import { PERIOD_OPTIONS, periodArguments } from "./period-options.js";
-import { urlOf } from "./trigger.js";
+import { httpTarget } from "./trigger.js";
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
@@ -45,6 +45,7 @@ export const command: Command = {
       { name: "collector", value: "URL", help: "say it to the collector's HTTP port instead" },
       { name: "group", value: "NAME", help: "whose agents (with --collector)" },
       { name: "token-file", value: "FILE", help: "what the collector wants to hear" },
+      { name: "ca", value: "FILE", help: "authority that signed its certificate (with https)" },
       ...PERIOD_OPTIONS,
     ],
     notes: [
@@ -124,8 +125,7 @@ function unitOf(args: ParsedArguments, field: string): number {
 
 function sinkOf(args: ParsedArguments): TriggerSink {
   const url = args.get("collector");
-  if (url !== undefined)
-    return new HttpSink({ url: urlOf(url), token: tokenOf(args) }, args.get("group"), complain);
+  if (url !== undefined) return new HttpSink(httpTarget(url, args), args.get("group"), complain);
   if (args.has("group")) throw new UsageError("watch: --group needs --collector: an agent has one group");
   return new SocketSink(args.get("socket") ?? DEFAULT_SOCKET, complain);
 }

@@ -43,7 +43,9 @@ export interface HttpListener {
 export async function serveHttp(options: HttpOptions, handlers: HttpHandlers): Promise<HttpListener> {
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     void answer(request, options, handlers).then(({ status, body, type }) => {
-      response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
+      // What was not read of the request would be taken for the next one.
+      const close = request.complete ? {} : { connection: "close" };
+      response.writeHead(status, { "content-type": type, "cache-control": "no-store", ...close });
       response.end(body);
     });
   };

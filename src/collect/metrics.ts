@@ -40,10 +40,12 @@ export function metricsText(sources: MetricSources): string {
     suppressed,
   );
   page.add("incidents_total", "counter", "Incidents since the collector began.", [[{}, counters.incidents]]);
-  page.add("freeze_seconds_sum", "counter", "From trigger to frozen, summed over hosts.", [
-    [{}, freezes.sumMs / 1e3],
-  ]);
-  page.add("freeze_seconds_count", "counter", "Buffers that were frozen.", [[{}, freezes.count]]);
+  page.summary(
+    "freeze_seconds",
+    "From trigger to frozen, of every host.",
+    freezes.sumMs / 1e3,
+    freezes.count,
+  );
   page.add("freeze_seconds_max", "gauge", "The longest way from trigger to frozen.", [
     [{}, freezes.maxMs / 1e3],
   ]);
@@ -90,6 +92,12 @@ export function metricsText(sources: MetricSources): string {
 
 class Page {
   text = "";
+
+  /** A sum and a count, without quantiles. */
+  summary(name: string, help: string, sum: number, count: number): void {
+    this.text += `# HELP periscope_${name} ${help}\n# TYPE periscope_${name} summary\n`;
+    this.text += `periscope_${name}_sum ${sum}\nperiscope_${name}_count ${count}\n`;
+  }
 
   add(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): void {
     this.text += `# HELP periscope_${name} ${help}\n# TYPE periscope_${name} ${type}\n`;

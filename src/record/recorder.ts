@@ -12,6 +12,8 @@ export interface RecordOptions {
   readonly events: EventSelection;
   /** Memory per CPU. */
   readonly bufferBytes: number;
+  /** What the trace calls this machine; undefined: its own name. LTTng always writes the machine's own. */
+  readonly hostName?: string | undefined;
   /** Told of what the user should know, one line each. */
   readonly say: (message: string) => void;
 }

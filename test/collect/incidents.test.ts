@@ -353,18 +353,6 @@ test("who does not know the token is refused; names cannot leave the store", { s
   await liar.kill();
 });
 
-test("Alertmanager's web hook", { skip }, () => {
-  const alert = (status: string, name: string) => ({
-    status,
-    labels: { alertname: name, instance: "web1" },
-    annotations: { summary: "p99 above 1 s" },
-    startsAt: "2026-11-24T14:00:00Z",
-  });
-  assert.equal(post({ version: "4", alerts: [alert("resolved", "Old")] }).status, 200);
-  const { status, body } = post({ version: "4", alerts: [alert("firing", "HighLatency")] });
-  assert.ok([200, 201, 429].includes(status), body);
-});
-
 test("Apache's piped log: periscope watch as the documentation says", {
   skip: skip || whyNoApache(),
 }, async () => {

@@ -47,10 +47,12 @@ export function whyNoLttng(): string | false {
 
 export class Lttng {
   readonly directory = mkdtempSync(join(tmpdir(), "periscope-lttng-"));
+  readonly home = join(this.directory, "home");
   readonly #ids = process.getuid?.() === 0 ? { uid: UID, gid: UID } : {};
   #daemon: ChildProcess | undefined;
 
-  async start(): Promise<void> {
+  /** `network`: namespace (a file) in which the daemon and its consumers are; their sockets are files, for all. */
+  async start(network?: string): Promise<void> {
     const { directory } = this;
     writeFileSync(join(directory, "demo.h"), PROVIDER);
     writeFileSync(join(directory, "demo.c"), PROGRAM);
@@ -58,20 +60,28 @@ export class Lttng {
       cwd: directory,
     });
     if (built.status !== 0) throw new Error(`gcc: ${built.stderr}`);
-    mkdirSync(join(directory, "home"));
+    mkdirSync(this.home);
     if (this.#ids.uid !== undefined) {
       chmodSync(directory, 0o755);
-      chownSync(join(directory, "home"), UID, UID);
+      chownSync(this.home, UID, UID);
     }
-    this.#daemon = spawn("lttng-sessiond", ["--no-kernel"], { ...this.#options(), stdio: "ignore" });
+    const command = ["lttng-sessiond", "--no-kernel"];
+    const { uid, ...options } = this.options();
+    const enter = ["nsenter", `--net=${network}`, `--setuid=${uid}`, `--setgid=${uid}`];
+    const [program, ...args] = network === undefined ? command : [...enter, ...command];
+    this.#daemon = spawn(program!, args, {
+      ...(network === undefined ? this.options() : { ...options, gid: undefined }),
+      stdio: "ignore",
+    });
     for (let tries = 0; this.lttng("list").status !== 0; tries++) {
       if (tries > 100) throw new Error("lttng-sessiond does not answer");
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 
-  #options() {
-    const home = join(this.directory, "home");
+  /** Where and as whom LTTng's programs run; the daemon's user may write below `home` only. */
+  options() {
+    const { home } = this;
     const env = {
       ...process.env,
       HOME: home,
@@ -85,7 +95,7 @@ export class Lttng {
 
   /** Runs `lttng …`, which does not prompt. */
   lttng(...args: string[]): { readonly status: number | null; readonly text: string } {
-    const { status, stdout, stderr } = spawnSync("lttng", args, { ...this.#options(), encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync("lttng", args, { ...this.options(), encoding: "utf8" });
     return { status, text: stdout + stderr };
   }
 
@@ -96,9 +106,11 @@ export class Lttng {
     return text;
   }
 
-  /** Emits `count` event records `demo:tick`, with a pause in µs after each. */
-  async emit(count: number, pauseUs = 0): Promise<void> {
-    const child = spawn(join(this.directory, "demo"), [String(count), String(pauseUs)], this.#options());
+  /** Emits `count` event records `demo:tick`, with a pause in µs after each; `cpu`: only on this one. */
+  async emit(count: number, pauseUs = 0, cpu?: number): Promise<void> {
+    const command = [join(this.directory, "demo"), String(count), String(pauseUs)];
+    if (cpu !== undefined) command.unshift("taskset", "-c", String(cpu));
+    const child = spawn(command[0]!, command.slice(1), this.options());
     await new Promise((resolve) => child.on("exit", resolve));
   }
 

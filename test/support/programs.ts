@@ -35,10 +35,13 @@ export class Program {
 
   /** Starts `periscope … --log json`. */
   static start(...args: string[]): Program {
-    const stdio = ["ignore", "ignore", "pipe"] as const;
-    return new Program(
-      spawn(process.execPath, [join(root, "bin/periscope"), ...args, "--log", "json"], { stdio: [...stdio] }),
-    );
+    return Program.startBy([], ...args);
+  }
+
+  /** The same by a program before it that starts its arguments, like nsenter. */
+  static startBy(starter: readonly string[], ...args: string[]): Program {
+    const command = [...starter, process.execPath, join(root, "bin/periscope"), ...args, "--log", "json"];
+    return new Program(spawn(command[0]!, command.slice(1), { stdio: ["ignore", "ignore", "pipe"] }));
   }
 
   /** The first line of the log of which `test` is true, from line `from` on. */

@@ -13,6 +13,7 @@ import { selectEvents } from "./select.js";
 export interface SessionOptions {
   readonly events: EventSelection;
   readonly bufferBytes: number;
+  readonly hostName?: string | undefined;
   readonly say: (message: string) => void;
 }
 
@@ -27,7 +28,8 @@ export class Session {
   readonly #pageView: DataView;
 
   /** Throws `PeriscopeError` or `UsageError`, and leaves nothing behind then. */
-  constructor({ events, bufferBytes, say }: SessionOptions) {
+  constructor(private readonly options: SessionOptions) {
+    const { events, bufferBytes, say } = options;
     const { path: tracefs, release } = mountTracefs(say);
     this.#release = release;
     let instance: Instance | undefined;
@@ -85,7 +87,7 @@ export class Session {
       clockOffsetNs: String(realtimeOffsetNs()),
       bootId: text("/proc/sys/kernel/random/boot_id"),
       environment: {
-        hostname: hostname(),
+        hostname: this.options.hostName ?? hostname(),
         domain: "kernel",
         sysname: "Linux",
         kernel_release: text("/proc/sys/kernel/osrelease"),
