@@ -1,106 +1,285 @@
 /**
- * Perfetto's trace (protobuf), for ui.perfetto.dev and trace_processor: track events on tracks of processes and
- * threads. Field numbers are those of Perfetto's published `trace_packet.proto`, `track_descriptor.proto` and
- * `track_event.proto`. Timestamps are nanoseconds since the Unix epoch, exact: a snapshot says that the trace's own clock
- * (boot time) and the time of day are the same.
+ * Perfetto's trace (protobuf), for ui.perfetto.dev and trace_processor. Field numbers are those of Perfetto's published
+ * `trace_packet.proto` and what it imports. Timestamps are nanoseconds since the Unix epoch, exact: a snapshot says
+ * that the trace's own clock (boot time) and the time of day are the same.
+ *
+ * Every track is a sequence of packets of its own, as a thread's is where programs write such traces themselves: what
+ * its packets have in common (track, clock) is said once, texts are interned, and a timestamp is what went by since
+ * the packet before. Hot: an event is some ten bytes made once for all that say the same, between three numbers.
  */
-import { Message } from "./protobuf.js";
+import type { Label } from "./label.js";
+import { ProtoWriter } from "./protobuf.js";
 import type { FileSink } from "./text-sink.js";
 import { epochNs, type Timeline } from "./timeline.js";
-import { type Track, type TrackSink, writeTracks } from "./tracks.js";
+import { type Track, type TrackGroup, type TrackSink, writeTracks } from "./tracks.js";
 
-const TRACE = { packet: 1 };
-const PACKET = { clocks: 6, timestamp: 8, sequence: 10, trackEvent: 11, sequenceFlags: 13, track: 60 };
-const CLOCKS = { clock: 1, id: 1, timestamp: 2 };
+export const TRACE = { packet: 1 };
+export const PACKET = {
+  clocks: 6,
+  timestamp: 8,
+  sequence: 10,
+  trackEvent: 11,
+  interned: 12,
+  sequenceFlags: 13,
+  defaults: 59,
+  track: 60,
+  firstOfSequence: 87,
+};
+const DEFAULTS = { trackEvent: 11, clock: 58 };
+const CLOCKS = { clock: 1, id: 1, timestamp: 2, isIncremental: 3 };
 const TRACK = { uuid: 1, name: 2, process: 3, thread: 4, parent: 5, counter: 8 };
 const PROCESS = { pid: 1, name: 6 };
 const THREAD = { pid: 1, tid: 2, name: 5 };
-const EVENT = { annotations: 4, type: 9, track: 11, categories: 22, name: 23, counterValue: 30, flows: 47 };
-const ANNOTATION = { integer: 4, string: 6, name: 10 };
+const EVENT = { category: 3, annotation: 4, type: 9, name: 10, track: 11, counterValue: 30, flow: 47 };
+const ANNOTATION = { name: 1, integer: 4, string: 6, sharedString: 17 };
+const INTERNED = { categories: 1, names: 2, annotationNames: 3, annotationStrings: 29 };
+const TEXT = { id: 1, text: 2 };
 const TYPE = { begin: 1, end: 2, instant: 3, counter: 4 };
-const SEQUENCE = 1;
-const INCREMENTAL_STATE_CLEARED = 1;
-/** BUILTIN_CLOCK_REALTIME, BUILTIN_CLOCK_BOOTTIME. */
-const BUILTIN_CLOCKS = [1, 6];
-/** Tracks of processes are numbered apart from those of threads. */
-const PROCESS_TRACKS = 2 ** 40;
+/** SEQ_INCREMENTAL_STATE_CLEARED, SEQ_NEEDS_INCREMENTAL_STATE. */
+const STATE = { cleared: 1, needed: 2 };
+/** BUILTIN_CLOCK_REALTIME, BUILTIN_CLOCK_BOOTTIME, the first that is a sequence's own. */
+const CLOCK = { realTime: 1, bootTime: 6, ownSequence: 64 };
+const GLOBAL_SEQUENCE = 1;
+/** Groups are numbered apart from tracks. */
+const GROUP_TRACKS = 2 ** 40;
+const PIECE = 1 << 18;
 
 /** Answers how many packets were written. */
 export function writePerfetto(timeline: Timeline, out: FileSink): number {
-  let packets = 0;
-  const packet = (write: (packet: Message) => void): void => {
-    const message = new Message();
-    write(message);
-    message.integer(PACKET.sequence, SEQUENCE);
-    if (packets++ === 0) message.integer(PACKET.sequenceFlags, INCREMENTAL_STATE_CLEARED);
-    out.bytes(new Message().bytes(TRACE.packet, message.take()).take());
-  };
-  const event = (ns: number, write: (event: Message) => void): void =>
-    packet((one) => one.integer(PACKET.timestamp, epochNs(timeline, ns)).message(PACKET.trackEvent, write));
-  packet((one) =>
-    one.message(PACKET.clocks, (snapshot) => {
-      for (const id of BUILTIN_CLOCKS) {
-        snapshot.message(CLOCKS.clock, (clock) =>
-          clock.integer(CLOCKS.id, id).integer(CLOCKS.timestamp, epochNs(timeline, timeline.range.beginNs)),
-        );
-      }
-    }),
-  );
-  const sink: TrackSink = {
-    process: (number, name) =>
-      packet((one) =>
-        one.message(PACKET.track, (track) =>
-          track
-            .integer(TRACK.uuid, PROCESS_TRACKS + number)
-            .message(TRACK.process, (process) =>
-              process.integer(PROCESS.pid, number).string(PROCESS.name, name),
-            ),
-        ),
-      ),
-    track: (made) => packet((one) => one.message(PACKET.track, (track) => describe(made, track))),
-    begin(track, ns, name, category, attributes, flow) {
-      event(ns, (one) => {
-        for (const [key, value] of Object.entries(attributes)) {
-          one.message(EVENT.annotations, (annotation) => {
-            if (typeof value === "string") annotation.string(ANNOTATION.string, value);
-            // Negative numbers take all 64 bits.
-            else annotation.integer(ANNOTATION.integer, BigInt.asUintN(64, BigInt(Math.trunc(value))));
-            annotation.string(ANNOTATION.name, key);
-          });
-        }
-        one.integer(EVENT.type, TYPE.begin).integer(EVENT.track, track.id);
-        one.string(EVENT.categories, category).string(EVENT.name, name);
-        if (flow !== undefined) one.fixed64(EVENT.flows, flow);
-      });
-    },
-    end: (track, ns) => event(ns, (one) => one.integer(EVENT.type, TYPE.end).integer(EVENT.track, track.id)),
-    instant: (track, ns, name, flow) =>
-      event(ns, (one) =>
-        one
-          .integer(EVENT.type, TYPE.instant)
-          .integer(EVENT.track, track.id)
-          .string(EVENT.categories, "wake-up")
-          .string(EVENT.name, name)
-          .fixed64(EVENT.flows, flow),
-      ),
-    counter: (track, ns, value) =>
-      event(ns, (one) =>
-        one
-          .integer(EVENT.type, TYPE.counter)
-          .integer(EVENT.track, track.id)
-          .integer(EVENT.counterValue, value),
-      ),
-  };
-  writeTracks(timeline, sink);
-  return packets;
+  const sink = new PerfettoSink(timeline, out);
+  writeTracks(timeline, sink, { scheduling: true });
+  sink.flush();
+  return sink.packets;
 }
 
-function describe({ id, kind, name, process, thread }: Track, track: Message): void {
-  track.integer(TRACK.uuid, id).integer(TRACK.parent, PROCESS_TRACKS + process);
-  if (kind === "counter") track.string(TRACK.name, name).message(TRACK.counter, () => {});
-  else {
-    track.message(TRACK.thread, (one) =>
-      one.integer(THREAD.pid, process).integer(THREAD.tid, thread).string(THREAD.name, name),
-    );
+/** One kind of interned text: numbers from 1, the same on all sequences, each of which is told what it uses. */
+class Texts {
+  readonly #ids = new Map<string, number>();
+  /** By number: the sequence that was told last. */
+  readonly #told: number[] = [];
+
+  constructor(readonly field: number) {}
+
+  id(text: string): number {
+    let id = this.#ids.get(text);
+    if (id === undefined) this.#ids.set(text, (id = this.#ids.size + 1));
+    return id;
   }
+
+  /** Whether `sequence` must be told. */
+  isNews(id: number, sequence: number): boolean {
+    if (this.#told[id] === sequence) return false;
+    this.#told[id] = sequence;
+    return true;
+  }
+}
+
+class PerfettoSink implements TrackSink {
+  packets = 0;
+  readonly #out = new ProtoWriter();
+  /** What all events of the track begin with, after the timestamp: sequence and flags. */
+  #head: Uint8Array = new Uint8Array();
+  readonly #scratch = new ProtoWriter();
+  readonly #beginNs: bigint;
+  #track = 0;
+  #lastNs = 0;
+  readonly #categories = new Texts(INTERNED.categories);
+  readonly #names = new Texts(INTERNED.names);
+  readonly #annotationNames = new Texts(INTERNED.annotationNames);
+  readonly #annotationStrings = new Texts(INTERNED.annotationStrings);
+  /** By label and type of event: the fields of the event. */
+  readonly #bodies: (Uint8Array | undefined)[] = [];
+  /** By label: the track whose sequence knows its texts. */
+  readonly #known: number[] = [];
+  readonly #endBody: Uint8Array;
+
+  constructor(
+    private readonly timeline: Timeline,
+    private readonly sink: FileSink,
+  ) {
+    this.#beginNs = epochNs(timeline, timeline.range.beginNs);
+    this.#scratch.integer(EVENT.type, TYPE.end);
+    this.#endBody = this.#scratch.copy();
+    const packet = this.#packet(GLOBAL_SEQUENCE, STATE.cleared);
+    this.#clocks([CLOCK.realTime, CLOCK.bootTime]);
+    this.#end(packet);
+  }
+
+  flush(): void {
+    this.sink.bytes(this.#out.used());
+    this.#out.length = 0;
+  }
+
+  #packet(sequence: number, flags: number): number {
+    const out = this.#out;
+    this.packets++;
+    const at = out.begin(TRACE.packet);
+    out.integer(PACKET.sequence, sequence);
+    if (flags !== 0) out.integer(PACKET.sequenceFlags, flags);
+    return at;
+  }
+
+  #end(packet: number): void {
+    this.#out.end(packet);
+    if (this.#out.length >= PIECE) this.flush();
+  }
+
+  /** What clocks showed when the exported range began; the sequence's own one counts from there. */
+  #clocks(ids: readonly number[]): void {
+    const out = this.#out;
+    const snapshot = out.begin(PACKET.clocks);
+    for (const id of ids) {
+      const clock = out.begin(CLOCKS.clock);
+      out.integer(CLOCKS.id, id);
+      out.integer(CLOCKS.timestamp, id === CLOCK.ownSequence ? 0 : this.#beginNs);
+      if (id === CLOCK.ownSequence) out.integer(CLOCKS.isIncremental, 1);
+      out.end(clock);
+    }
+    out.end(snapshot);
+  }
+
+  group({ number, name, isProcess }: TrackGroup): void {
+    const out = this.#out;
+    const packet = this.#packet(GLOBAL_SEQUENCE, 0);
+    const track = out.begin(PACKET.track);
+    out.integer(TRACK.uuid, GROUP_TRACKS + number);
+    if (isProcess) {
+      const process = out.begin(TRACK.process);
+      out.integer(PROCESS.pid, number);
+      out.string(PROCESS.name, name);
+      out.end(process);
+    } else out.string(TRACK.name, name);
+    out.end(track);
+    this.#end(packet);
+  }
+
+  track(track: Track): void {
+    const out = this.#out;
+    this.#track = track.id;
+    this.#lastNs = this.timeline.range.beginNs;
+    const sequence = GLOBAL_SEQUENCE + track.id;
+    const first = this.#packet(sequence, STATE.cleared);
+    out.integer(PACKET.firstOfSequence, 1);
+    const defaults = out.begin(PACKET.defaults);
+    const ofEvents = out.begin(DEFAULTS.trackEvent);
+    out.integer(EVENT.track, track.id);
+    out.end(ofEvents);
+    out.integer(DEFAULTS.clock, CLOCK.ownSequence);
+    out.end(defaults);
+    this.#clocks([CLOCK.bootTime, CLOCK.ownSequence]);
+    this.#end(first);
+    const second = this.#packet(sequence, 0);
+    const described = out.begin(PACKET.track);
+    describe(track, out);
+    out.end(described);
+    this.#end(second);
+    const head = this.#scratch;
+    head.length = 0;
+    head.integer(PACKET.sequence, sequence);
+    head.integer(PACKET.sequenceFlags, STATE.needed);
+    this.#head = head.copy();
+  }
+
+  begin(ns: number, label: Label): void {
+    this.#labelled(ns, label, TYPE.begin, -1);
+  }
+
+  end(ns: number): void {
+    this.#event(ns, this.#endBody, -1, undefined);
+  }
+
+  instant(ns: number, label: Label, flow: number): void {
+    this.#labelled(ns, label, TYPE.instant, flow);
+  }
+
+  counter(ns: number, value: number): void {
+    const body = this.#scratch;
+    body.length = 0;
+    body.integer(EVENT.type, TYPE.counter);
+    body.integer(EVENT.counterValue, value);
+    this.#event(ns, body.used(), -1, undefined);
+  }
+
+  #labelled(ns: number, label: Label, type: number, flow: number): void {
+    const { id } = label;
+    if (id < 0) {
+      this.#event(ns, this.#body(label, type), flow, label);
+      return;
+    }
+    // A label is of slices or of instants, never of both.
+    const body = (this.#bodies[id] ??= this.#body(label, type));
+    const isKnown = this.#known[id] === this.#track;
+    if (!isKnown) this.#known[id] = this.#track;
+    this.#event(ns, body, flow, isKnown ? undefined : label);
+  }
+
+  /** `news`: its texts may be new to the sequence. */
+  #event(ns: number, body: Uint8Array, flow: number, news: Label | undefined): void {
+    const out = this.#out;
+    this.packets++;
+    const packet = out.begin(TRACE.packet);
+    const wholeNs = Math.max(this.#lastNs, Math.floor(ns));
+    out.varint(PACKET.timestamp * 8);
+    out.varint(wholeNs - this.#lastNs);
+    this.#lastNs = wholeNs;
+    out.raw(this.#head);
+    if (news !== undefined) this.#tell(news);
+    const event = out.begin(PACKET.trackEvent);
+    out.raw(body);
+    if (flow >= 0) out.fixed64(EVENT.flow, flow);
+    out.end(event);
+    this.#end(packet);
+  }
+
+  /** Fields of an event that says `label`. */
+  #body(label: Label, type: number): Uint8Array {
+    const body = this.#scratch;
+    body.length = 0;
+    body.integer(EVENT.type, type);
+    body.integer(EVENT.category, this.#categories.id(label.category));
+    body.integer(EVENT.name, this.#names.id(label.name));
+    for (const [key, value] of label.attributes) {
+      const annotation = body.begin(EVENT.annotation);
+      body.integer(ANNOTATION.name, this.#annotationNames.id(key));
+      if (typeof value === "number") body.integer(ANNOTATION.integer, Math.trunc(value));
+      else if (label.id < 0) body.string(ANNOTATION.string, value);
+      else body.integer(ANNOTATION.sharedString, this.#annotationStrings.id(value));
+      body.end(annotation);
+    }
+    return body.copy();
+  }
+
+  /** Interned texts of a label that the track's sequence has not been told of. */
+  #tell({ id, category, name, attributes }: Label): void {
+    const told = this.#out.begin(PACKET.interned);
+    this.#text(this.#categories, category);
+    this.#text(this.#names, name);
+    for (const [key, value] of attributes) {
+      this.#text(this.#annotationNames, key);
+      if (typeof value === "string" && id >= 0) this.#text(this.#annotationStrings, value);
+    }
+    this.#out.end(told);
+  }
+
+  #text(texts: Texts, text: string): void {
+    const id = texts.id(text);
+    if (!texts.isNews(id, this.#track)) return;
+    const one = this.#out.begin(texts.field);
+    this.#out.integer(TEXT.id, id);
+    this.#out.string(TEXT.text, text);
+    this.#out.end(one);
+  }
+}
+
+function describe({ id, kind, name, group, thread }: Track, out: ProtoWriter): void {
+  out.integer(TRACK.uuid, id);
+  out.integer(TRACK.parent, GROUP_TRACKS + group.number);
+  if (group.isProcess) {
+    const one = out.begin(TRACK.thread);
+    out.integer(THREAD.pid, group.number);
+    out.integer(THREAD.tid, thread);
+    out.string(THREAD.name, name);
+    out.end(one);
+  } else out.string(TRACK.name, name);
+  if (kind === "counter") out.end(out.begin(TRACK.counter));
 }

@@ -9,8 +9,6 @@ export interface TextSink {
 
 export class FileSink implements TextSink {
   #text = "";
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
   /** Bytes so far. */
   written = 0;
 
@@ -21,19 +19,17 @@ export class FileSink implements TextSink {
     if (this.#text.length >= PIECE) this.flush();
   }
 
+  /** Written at once: callers gather large pieces, and may use their array again. */
   bytes(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.#bytes += part.length;
-    if (this.#bytes >= PIECE) this.flush();
+    this.flush();
+    this.#put(part);
   }
 
   /** Writes out what has gathered. Throws what the file system throws. */
   flush(): void {
-    if (this.#text !== "") this.#put(Buffer.from(this.#text));
+    const text = this.#text;
     this.#text = "";
-    if (this.#bytes > 0) this.#put(Buffer.concat(this.#parts));
-    this.#parts = [];
-    this.#bytes = 0;
+    if (text !== "") this.#put(Buffer.from(text));
   }
 
   #put(bytes: Uint8Array): void {

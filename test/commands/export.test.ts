@@ -8,13 +8,48 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { parquetReadObjects } from "hyparquet";
-import protobuf from "protobufjs";
-import { periscope, root } from "../support.js";
+import { babeltrace2, needs, periscope, root } from "../support.js";
+import { readPerfetto } from "./perfetto-reader.js";
 
 const trace = join(root, "samples/dns-outlier");
 const profile = ["--profile", "apache-php-mysql"];
 const directory = mkdtempSync(join(tmpdir(), "periscope-export-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
+
+/** One end of a thread's time on a CPU. */
+interface Switch {
+  /** Epoch ns. */
+  readonly at: bigint;
+  readonly cpu: number;
+  readonly prevTid: number;
+  readonly nextTid: number;
+  readonly prevState: number;
+  readonly nextComm: string;
+}
+
+/** All switches, as babeltrace2 tells them. */
+function switchesOf(path: string): Switch[] {
+  const run = babeltrace2(["--clock-seconds", path]);
+  assert.equal(run.code, 0, run.stderr);
+  const found: Switch[] = [];
+  for (const line of run.stdout.split("\n")) {
+    const match =
+      /^\[(\d+)\.(\d{9})\].* sched_switch: \{ cpu_id = (\d+) \}.* prev_tid = (\d+), .* prev_state = (\d+), next_comm = "(.*)", next_tid = (\d+),/.exec(
+        line,
+      );
+    if (match === null) continue;
+    const [, s, ns, cpu, prevTid, prevState, nextComm, nextTid] = match;
+    found.push({
+      at: BigInt(s! + ns!),
+      cpu: Number(cpu),
+      prevTid: Number(prevTid),
+      nextTid: Number(nextTid),
+      prevState: Number(prevState),
+      nextComm: nextComm!,
+    });
+  }
+  return found;
+}
 
 function exported(format: string, ...options: string[]): string {
   const path = join(directory, `out-${format}-${options.length}`);
@@ -42,74 +77,31 @@ function loggedInstances(path: string): bigint[][] {
   return found;
 }
 
-/** Field numbers as Perfetto publishes them (protos/perfetto/trace). */
-const PROTO = `syntax = "proto2";
-message Trace { repeated TracePacket packet = 1; }
-message TracePacket {
-  optional uint64 timestamp = 8; optional uint32 trusted_packet_sequence_id = 10; optional TrackEvent track_event = 11;
-  optional uint32 timestamp_clock_id = 58; optional TrackDescriptor track_descriptor = 60;
-}
-message TrackDescriptor {
-  optional uint64 uuid = 1; optional string name = 2; optional ProcessDescriptor process = 3;
-  optional ThreadDescriptor thread = 4; optional uint64 parent_uuid = 5; optional CounterDescriptor counter = 8;
-}
-message ProcessDescriptor { optional int32 pid = 1; optional string process_name = 6; }
-message ThreadDescriptor { optional int32 pid = 1; optional int32 tid = 2; optional string thread_name = 5; }
-message CounterDescriptor {}
-message TrackEvent {
-  repeated DebugAnnotation debug_annotations = 4; optional int32 type = 9; optional uint64 track_uuid = 11;
-  repeated string categories = 22; optional string name = 23; optional int64 counter_value = 30;
-  repeated fixed64 flow_ids = 47;
-}
-message DebugAnnotation { optional int64 int_value = 4; optional string string_value = 6; optional string name = 10; }
-`;
-
-interface Packet {
-  readonly timestamp?: string;
-  readonly trackEvent?: {
-    readonly type: number;
-    readonly trackUuid: string;
-    readonly name?: string;
-    readonly categories?: string[];
-    readonly flowIds?: string[];
-    readonly debugAnnotations?: { readonly name: string; readonly stringValue?: string }[];
-  };
-  readonly trackDescriptor?: {
-    readonly uuid: string;
-    readonly name?: string;
-    readonly parentUuid?: string;
-    readonly process?: { readonly pid: number; readonly processName: string };
-    readonly thread?: { readonly pid: number; readonly tid: number; readonly threadName: string };
-  };
-}
-
-test("Perfetto: slices nest, threads have names, periods are those of periodlog", () => {
-  const bytes = readFileSync(exported("perfetto", ...profile));
-  const type = protobuf.parse(PROTO).root.lookupType("Trace");
-  const { packet } = type.toObject(type.decode(bytes), { longs: String }) as { packet: Packet[] };
-  const tracks = new Map(packet.flatMap(({ trackDescriptor: t }) => (t === undefined ? [] : [[t.uuid, t]])));
+test("Perfetto: slices nest, threads have names, wake-ups go forward, periods are those of periodlog", () => {
+  const { tracks, events } = readPerfetto(readFileSync(exported("perfetto", ...profile)));
   const threads = [...tracks.values()].flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   assert.ok(threads.some(({ tid, threadName }) => tid === 668 && threadName === "apache2"));
-  for (const { parentUuid, process } of tracks.values()) {
-    if (process === undefined)
-      assert.ok(tracks.get(parentUuid!)?.process !== undefined, "a track without process");
+  for (const { parentUuid, uuid } of tracks.values()) {
+    if (parentUuid !== undefined) assert.ok(tracks.has(parentUuid), `track ${uuid} has no parent`);
   }
   const open = new Map<string, { name: string; at: bigint }[]>();
   const last = new Map<string, bigint>();
   const requests: bigint[][] = [];
-  const flows = new Map<string, number>();
+  const flows = new Map<string, { at: bigint; name: string }[]>();
+  let waitsInCalls = 0;
   let slices = 0;
-  for (const { timestamp, trackEvent: event } of packet) {
-    if (event === undefined) continue;
-    assert.ok(tracks.has(event.trackUuid), `track ${event.trackUuid} is not described`);
-    for (const flow of event.flowIds ?? []) flows.set(flow, (flows.get(flow) ?? 0) + 1);
-    const at = BigInt(timestamp!);
-    const stack = open.get(event.trackUuid) ?? [];
-    open.set(event.trackUuid, stack);
-    assert.ok(at >= (last.get(event.trackUuid) ?? 0n), "time goes back on a track");
-    last.set(event.trackUuid, at);
-    if (event.type === 1) stack.push({ name: event.name!, at });
-    if (event.type === 2) {
+  for (const { at, type, track, name, category, flows: ids } of events) {
+    assert.ok(tracks.has(track), `track ${track} is not described`);
+    for (const flow of ids) flows.set(flow, [...(flows.get(flow) ?? []), { at, name }]);
+    const stack = open.get(track) ?? [];
+    open.set(track, stack);
+    assert.ok(at >= (last.get(track) ?? 0n), "time goes back on a track");
+    last.set(track, at);
+    if (type === "begin") {
+      if (category === "wait" && stack.length > 0) waitsInCalls++;
+      stack.push({ name, at });
+    }
+    if (type === "end") {
       const begun = stack.pop();
       assert.ok(begun !== undefined, "an end without a begin");
       slices++;
@@ -118,28 +110,77 @@ test("Perfetto: slices nest, threads have names, periods are those of periodlog"
   }
   for (const stack of open.values()) assert.equal(stack.length, 0, "a slice does not end");
   assert.ok(slices > 10_000, `${slices} slices`);
-  assert.ok([...flows.values()].filter((n) => n === 2).length > 100, "wake-ups have two ends");
+  assert.ok(waitsInCalls > 500, `${waitsInCalls} waits in system calls`);
+  assert.ok(flows.size > 100);
+  for (const [id, ends] of flows) {
+    assert.equal(ends.length, 2, `flow ${id}`);
+    assert.equal(ends[0]!.at, ends[1]!.at);
+    assert.deepEqual(ends.map(({ name }) => name.split(" ")[0]).sort(), ["wakes", "woken"]);
+  }
   const durations = requests.map(([begin, end]) => end! - begin!).sort((a, b) => (a < b ? -1 : 1));
   const expected = loggedInstances("request").map(([begin, end]) => end! - begin!);
   for (const one of expected) assert.ok(durations.includes(one), `a request of ${one} ns`);
   assert.ok(expected.length > 5);
 });
 
-test("Chrome's JSON: begins and ends are pairs", () => {
-  const { traceEvents } = JSON.parse(readFileSync(exported("chrome", ...profile), "utf8")) as {
-    traceEvents: { ph: string; pid: number; tid: number; ts: number; name?: string }[];
+test("Chrome's JSON: slices nest, and threads are off their CPUs when babeltrace2 says so", {
+  skip: needs("babeltrace2"),
+}, () => {
+  const { traceEvents, otherData } = JSON.parse(readFileSync(exported("chrome", ...profile), "utf8")) as {
+    otherData: { beginEpochNs: string };
+    traceEvents: {
+      readonly ph: string;
+      readonly pid: number;
+      readonly tid: number;
+      readonly ts: number;
+      readonly dur?: number;
+      readonly name?: string;
+      readonly cat?: string;
+    }[];
   };
-  const depth = new Map<string, number>();
-  for (const { ph, pid, tid } of traceEvents) {
-    const key = `${pid} ${tid}`;
-    if (ph === "B") depth.set(key, (depth.get(key) ?? 0) + 1);
-    if (ph === "E") {
-      assert.ok((depth.get(key) ?? 0) > 0);
-      depth.set(key, depth.get(key)! - 1);
+  assert.ok(traceEvents.some(({ name }) => name === "db_queries"));
+  const count = (kind: string) => traceEvents.filter(({ ph }) => ph === kind).length;
+  assert.ok(count("s") > 100);
+  assert.equal(count("s"), count("f"));
+  // Nanoseconds are whole in the text; floating point microseconds are not.
+  const ns = (us: number) => Math.round(us * 1000);
+  const tracks = new Map<string, { beginNs: number; endNs: number; cat: string }[]>();
+  for (const { ph, pid, tid, ts, dur, cat } of traceEvents) {
+    if (ph !== "X") continue;
+    const key = `${pid < 2 ** 22 ? "" : `${pid} `}${tid}`;
+    const slices = tracks.get(key) ?? [];
+    tracks.set(key, slices);
+    slices.push({ beginNs: ns(ts), endNs: ns(ts) + ns(dur!), cat: cat! });
+  }
+  /** By thread: pauses from switch to switch; a wait and the way back to a CPU are one. */
+  const pauses = new Map<string, Map<number, number>>();
+  for (const [key, slices] of tracks) {
+    slices.sort((a, b) => a.beginNs - b.beginNs || b.endNs - a.endNs);
+    const open: number[] = [];
+    const mine = new Map<number, number>();
+    pauses.set(key, mine);
+    let [beginNs, endNs] = [-1, -1];
+    for (const slice of slices) {
+      while (open.length > 0 && open.at(-1)! <= slice.beginNs) open.pop();
+      assert.ok(open.length === 0 || slice.endNs <= open.at(-1)!, `slices of ${key} overlap`);
+      open.push(slice.endNs);
+      if (slice.cat !== "wait" && slice.cat !== "runnable") continue;
+      if (slice.beginNs !== endNs) ({ beginNs } = slice);
+      ({ endNs } = slice);
+      mine.set(beginNs, endNs);
     }
   }
-  assert.ok([...depth.values()].every((n) => n === 0));
-  assert.ok(traceEvents.some(({ name }) => name === "db_queries"));
+  const leftNs = new Map<number, number>();
+  let compared = 0;
+  for (const { at, prevTid, nextTid } of switchesOf(trace)) {
+    const sinceNs = Number(at - BigInt(otherData.beginEpochNs));
+    leftNs.set(prevTid, sinceNs);
+    const left = leftNs.get(nextTid);
+    if (nextTid === 0 || left === undefined) continue;
+    assert.equal(pauses.get(`${nextTid}`)?.get(left), sinceNs, `thread ${nextTid} pauses at ${left} ns`);
+    compared++;
+  }
+  assert.ok(compared > 2000, `${compared} pauses`);
 });
 
 test("collapsed stacks of a thread sum up to what waits says", () => {
