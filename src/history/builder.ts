@@ -179,20 +179,22 @@ export class HistoryBuilder {
     const row = this.#cpu(cpu);
     const own = thread.tid === 0 ? undefined : this.#thread(thread);
     const [doing, arg] = own === undefined ? [Doing.idle, 0] : [Doing.user, own.id];
-    const before = Array.from(
-      { length: row.length },
-      (_, i) => [row.ns[i]!, row.doing[i]!, row.arg[i]!] as const,
-    );
+    const before = statesOf(row);
     row.columns.length = 0;
-    const fresh = own?.length === 0 ? own : undefined;
     const fromNs = Math.max(beginNs, this.history.beginNs);
+    // Its own row knows it from its first system call on, or not at all.
+    const late = own !== undefined && !(own.length > 0 && own.ns[0]! <= fromNs) ? own : undefined;
+    const seen = late === undefined ? [] : statesOf(late);
+    const seenNs = seen[0]?.[0] ?? Number.POSITIVE_INFINITY;
+    if (late !== undefined) late.columns.length = 0;
     row.push(doing, arg, fromNs);
-    fresh?.push(doing, 0, fromNs);
+    late?.push(doing, 0, fromNs);
     for (const [ns, what, which] of before) {
       const known = what !== Doing.unknown;
-      row.push(known ? (what as Doing) : doing, known ? which : arg, ns);
-      fresh?.push(known ? (what as Doing) : doing, known ? which : 0, ns);
+      row.push(known ? what : doing, known ? which : arg, ns);
+      if (ns < seenNs) late?.push(known ? what : doing, known ? which : 0, ns);
     }
+    for (const [ns, what, which] of seen) late?.push(what, which, ns);
   }
 
   #blocks(thread: Thread, ns: number): void {
@@ -350,6 +352,10 @@ export class HistoryBuilder {
     of.kind[i] = REQUEST_KINDS.indexOf(request.kind);
     this.#reasons.completed(request, ns);
   }
+}
+
+function statesOf(row: StateRow): (readonly [ns: number, doing: Doing, arg: number])[] {
+  return Array.from({ length: row.length }, (_, i) => [row.ns[i]!, row.doing[i] as Doing, row.arg[i]!]);
 }
 
 /** A container has namespaces of its own; the host's are those of its first process. */

@@ -1,7 +1,7 @@
 /**
  * Where histories are kept: `$XDG_CACHE_HOME/periscope/history` (else `~/.cache/…`), never beside a trace, which may
  * be read-only or another's. A file's name is made of the trace's files, their sizes and times, and of the version,
- * so that what changed is not found. The oldest go when there are too many.
+ * so that what changed is not found. The oldest go when there are too many, and so does what was not finished.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
@@ -9,10 +9,12 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { version } from "../version.js";
 import type { History } from "./history.js";
-import { loadHistory, STORE_VERSION, saveHistory } from "./store.js";
+import { loadHistory, PARTIAL, STORE_VERSION, saveHistory } from "./store.js";
 
 /** Bytes that all kept histories may have. */
 const MOST_BYTES = 4 * 2 ** 30;
+/** Who writes a history was killed when there is nothing new in its file for so long. */
+const LONGEST_WRITE_MS = 3_600_000;
 
 export function cacheFolder(): string {
   const base = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
@@ -30,20 +32,29 @@ export function cachePath(paths: readonly string[], folder = cacheFolder()): str
   return join(folder, `${hash.digest("hex").slice(0, 32)}.history`);
 }
 
-/** Name, size and time of every file below. */
+/** Name, size and times of every file below; links count for where they lead, as they do for who reads the trace. */
 function fingerprints(root: string): string[] {
   const lines: string[] = [];
-  const add = (path: string): void => {
-    const { size, mtimeMs } = statSync(path);
-    lines.push(`${path} ${size} ${mtimeMs}\n`);
-  };
-  if (!statSync(root).isDirectory()) add(root);
-  else {
-    for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile()) add(join(entry.parentPath ?? entry.path, entry.name));
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    try {
+      const stat = statSync(path, { bigint: true });
+      if (!stat.isDirectory()) {
+        // The time of change, too: whoever sets a file's time back does not make it what it was.
+        lines.push(`${path} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}\n`);
+        return;
+      }
+      const real = `${stat.dev} ${stat.ino}`;
+      if (seen.has(real)) return;
+      seen.add(real);
+      for (const name of readdirSync(path).sort()) if (!name.startsWith(".")) visit(join(path, name));
+    } catch (error) {
+      // Who reads the trace says what it means that this cannot be read.
+      lines.push(`${path} ${(error as NodeJS.ErrnoException).code}\n`);
     }
-  }
-  return lines.sort();
+  };
+  visit(root);
+  return lines;
 }
 
 /** Is there a kept history of these traces, as they are? */
@@ -51,7 +62,7 @@ export function isKept(paths: readonly string[]): boolean {
   return existsSync(cachePath(paths));
 }
 
-/** The kept history; undefined: none. */
+/** The kept history; undefined: none. Throws `DamagedHistory`, and so do its rows when they are read. */
 export function cachedHistory(path: string): History | undefined {
   const history = loadHistory(path);
   if (history === undefined) return undefined;
@@ -79,17 +90,23 @@ export function keepHistory(history: History, path: string): string | undefined 
 
 function forgetOldest(folder: string, keep: string): void {
   const files = readdirSync(folder)
-    .map((name) => join(folder, name))
-    .map((path) => ({ path, ...sizeAndTime(path) }))
+    .map((name) => sizeAndTime(join(folder, name)))
+    .filter((one) => one !== undefined)
     .sort((a, b) => b.mtimeMs - a.mtimeMs);
   let bytes = 0;
-  for (const { path, size } of files) {
+  for (const { path, size, mtimeMs } of files) {
     bytes += size;
-    if (bytes > MOST_BYTES && path !== keep) rmSync(path, { force: true });
+    const isLeft = path.endsWith(PARTIAL) && mtimeMs < Date.now() - LONGEST_WRITE_MS;
+    if (isLeft || (bytes > MOST_BYTES && path !== keep)) rmSync(path, { force: true });
   }
 }
 
-function sizeAndTime(path: string): { size: number; mtimeMs: number } {
-  const { size, mtimeMs } = statSync(path);
-  return { size, mtimeMs };
+/** Undefined: another process took it away. */
+function sizeAndTime(path: string): { path: string; size: number; mtimeMs: number } | undefined {
+  try {
+    const { size, mtimeMs } = statSync(path);
+    return { path, size, mtimeMs };
+  } catch {
+    return undefined;
+  }
 }

@@ -10,8 +10,8 @@ export type RowKind = "cpu" | "thread" | "disk";
 const COLUMNS = { ns: "f64", doing: "u8", arg: "i32" } as const;
 type StateColumns = Columns<keyof typeof COLUMNS>;
 
-/** Reads the columns of a row that were left in a file. */
-export type LoadRow = (row: StateRow) => void;
+/** Reads the columns of a row that were left in a file. Throws `DamagedHistory`. */
+export type LoadRow = (columns: StateColumns) => void;
 
 export class StateRow {
   readonly #columns: StateColumns = new Columns(COLUMNS);
@@ -29,9 +29,8 @@ export class StateRow {
 
   get columns(): StateColumns {
     if (this.load !== undefined) {
-      const { load } = this;
+      this.load(this.#columns);
       this.load = undefined;
-      load(this);
     }
     return this.#columns;
   }

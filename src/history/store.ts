@@ -1,10 +1,14 @@
 /**
- * Histories in files, so that opening a trace again takes no time: `PSH1`, the length of a JSON header, the header,
- * and the columns as they are in memory (little endian, each at a multiple of 8 bytes). Rows are read when they are
- * first asked for. A file that is cut short or not ours is as good as none.
+ * Histories in files, so that opening a trace again takes no time: a start (magic, version, length and sum of the
+ * header), a JSON header, and sections of columns as they are in memory (little endian, each column at a multiple of 8
+ * bytes). A section is what is read at once: a row's states, its overview, a table. Rows are read when they are first
+ * asked for, and held against the sum in the header then: checking the whole file would cost what keeping it saves.
  */
-import { closeSync, openSync, readSync, renameSync, statSync, writeSync } from "node:fs";
-import type { Columns } from "../base/columns.js";
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { threadId } from "node:worker_threads";
+import type { Columns, ColumnType } from "../base/columns.js";
+import { DataError } from "../base/errors.js";
 import { type Device, History, type RowName } from "./history.js";
 import { OVERVIEW_BYTES } from "./pixels.js";
 import { activeTimes } from "./range-summary.js";
@@ -13,26 +17,34 @@ import type { Tables } from "./tables.js";
 
 const MAGIC = 0x31485350;
 /** Raise it when what is written, or what it means, changes. */
-export const STORE_VERSION = 1;
+export const STORE_VERSION = 3;
+/** Bytes before the header: magic, version, length of the header (32 bits each), 4 spare ones, sum of the header. */
+const START = 24;
 
 const ARRAYS = { f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 
-/** Offset of each column after the header, by name. */
-type Offsets = Record<string, number>;
+interface Section {
+  /** Offset of its first byte after the header. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly sum: string;
+}
+
+interface StoredColumns extends Section {
+  /** Elements of every column. */
+  readonly length: number;
+}
 
 interface StoredRow {
   readonly kind: RowKind;
   readonly host: number;
-  readonly length: number;
-  readonly at: Offsets;
-  /** Of its overview; -1 none. */
-  readonly overview: number;
+  readonly states: StoredColumns;
+  readonly overview?: Section;
   readonly activeNs: number;
   readonly name: RowName;
 }
 
 interface Header {
-  readonly version: number;
   readonly originNs: string;
   readonly beginNs: number;
   readonly endNs: number;
@@ -44,26 +56,48 @@ interface Header {
   readonly devices: readonly Device[];
   readonly irqNames: readonly (readonly [string, string])[];
   readonly rows: readonly StoredRow[];
-  readonly tables: Readonly<Record<string, { readonly length: number; readonly at: Offsets }>>;
+  readonly tables: Readonly<Record<string, StoredColumns>>;
   /** Bytes after the header. */
   readonly bytes: number;
 }
 
+/** A kept history is not as it was written. */
+export class DamagedHistory extends DataError {
+  override name = "DamagedHistory";
+}
+
 const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
-/** Writes a complete history; the file appears under its name when it is whole. */
+/** 64 bits against what disks and copies do to files; nobody is kept from writing a wrong file on purpose. */
+const SUM_BYTES = 8;
+const sumOf = (hash: ReturnType<typeof createHash>): Buffer => hash.digest().subarray(0, SUM_BYTES);
+const sumOfBytes = (bytes: Uint8Array): Buffer => sumOf(createHash("sha256").update(bytes));
+
+type Column = Float64Array | Int32Array | Uint8Array;
+
+/** Writes a complete history; the file appears under its name when it is whole, and nothing stays when it fails. */
 export function saveHistory(history: History, path: string): void {
   const parts: Uint8Array[] = [];
+  const zeros = new Uint8Array(8);
   let at = 0;
-  const put = (values: Float64Array | Int32Array | Uint8Array): number => {
-    const offset = at;
-    parts.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    at = aligned(at + values.byteLength);
-    return offset;
+  const put = (arrays: readonly Column[]): Section => {
+    const hash = createHash("sha256");
+    const begin = at;
+    const add = (part: Uint8Array): void => {
+      if (part.length === 0) return;
+      parts.push(part);
+      hash.update(part);
+      at += part.length;
+    };
+    for (const { buffer, byteOffset, byteLength } of arrays) {
+      add(new Uint8Array(buffer, byteOffset, byteLength));
+      add(zeros.subarray(0, aligned(byteLength) - byteLength));
+    }
+    return { at: begin, bytes: at - begin, sum: sumOf(hash).toString("hex") };
   };
-  const putColumns = <N extends string>(columns: Columns<N>): { length: number; at: Offsets } => ({
+  const putColumns = <N extends string>(columns: Columns<N>): StoredColumns => ({
     length: columns.length,
-    at: Object.fromEntries(columns.names.map((name) => [name, put(columns.used(name))])),
+    ...put(columns.names.map((name) => columns.used(name))),
   });
   const { pixels, untilNs } = history;
   const active = activeTimes(history);
@@ -71,8 +105,8 @@ export function saveHistory(history: History, path: string): void {
     (row): StoredRow => ({
       kind: row.kind,
       host: row.host,
-      ...putColumns(row.columns),
-      overview: pixels.isLarge(row) ? put(pixels.overview(row, untilNs).pixels) : -1,
+      states: putColumns(row.columns),
+      ...(pixels.isLarge(row) ? { overview: put([pixels.overview(row, untilNs).pixels]) } : {}),
       activeNs: active[row.id]!,
       name: history.names[row.id]!,
     }),
@@ -82,7 +116,6 @@ export function saveHistory(history: History, path: string): void {
   );
   const { originNs, beginNs, endNs, eventRecords, problems, hosts, syscallNames, targets, devices } = history;
   const header: Header = {
-    version: STORE_VERSION,
     originNs: String(originNs),
     beginNs,
     endNs,
@@ -98,33 +131,41 @@ export function saveHistory(history: History, path: string): void {
     bytes: at,
   };
   const text = Buffer.from(JSON.stringify(header));
-  const start = Buffer.alloc(16);
+  const start = Buffer.alloc(START);
   start.writeUInt32LE(MAGIC, 0);
-  start.writeUInt32LE(text.length, 4);
-  const partial = `${path}.${process.pid}.part`;
-  const file = openSync(partial, "w", 0o600);
+  start.writeUInt32LE(STORE_VERSION, 4);
+  start.writeUInt32LE(text.length, 8);
+  start.set(sumOfBytes(text), 16);
+  // Threads of one process may keep the same traces at once.
+  const partial = `${path}.${process.pid}.${threadId}${PARTIAL}`;
   try {
-    writeAll(file, start);
-    writeAll(file, text);
-    const gap = aligned(text.length) - text.length;
-    if (gap > 0) writeAll(file, Buffer.alloc(gap));
-    const zeros = new Uint8Array(8);
-    for (const part of parts) {
-      writeAll(file, part);
-      const spare = aligned(part.length) - part.length;
-      if (spare > 0) writeAll(file, zeros.subarray(0, spare));
+    const file = openSync(partial, "w", 0o600);
+    try {
+      writeAll(file, start);
+      writeAll(file, text);
+      writeAll(file, zeros.subarray(0, aligned(text.length) - text.length));
+      for (const part of parts) writeAll(file, part);
+    } finally {
+      closeSync(file);
     }
-  } finally {
-    closeSync(file);
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
   }
-  renameSync(partial, path);
 }
+
+/** How the names of files end that are still being written. */
+export const PARTIAL = ".part";
 
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
 }
 
-/** The history in a file; undefined: there is none, or none of this version. The file stays open. */
+/**
+ * The history in a file; undefined: there is none, or none of this version. The file stays open. Throws
+ * `DamagedHistory`, and so do the rows of the history when they are read.
+ */
 export function loadHistory(path: string): History | undefined {
   let file: number;
   try {
@@ -132,12 +173,18 @@ export function loadHistory(path: string): History | undefined {
   } catch {
     return undefined;
   }
-  const header = readHeader(file);
-  if (header === undefined) {
+  try {
+    const header = readHeader(path, file);
+    if (header !== undefined) return historyOf(header.stored, new Sections(path, file, header.base));
+  } catch (error) {
     closeSync(file);
-    return undefined;
+    throw error;
   }
-  const { stored, base } = header;
+  closeSync(file);
+  return undefined;
+}
+
+function historyOf(stored: Header, sections: Sections): History {
   const history = new History();
   history.originNs = BigInt(stored.originNs);
   history.beginNs = stored.beginNs;
@@ -152,36 +199,20 @@ export function loadHistory(path: string): History | undefined {
   for (const [key, name] of stored.irqNames) history.irqNames.set(key, name);
   history.complete = true;
   history.activeNs = Float64Array.from(stored.rows, ({ activeNs }) => activeNs);
-  const fill = <N extends string>(columns: Columns<N>, length: number, at: Offsets): void => {
-    const arrays = {} as Record<N, Float64Array | Int32Array | Uint8Array>;
-    for (const name of columns.names) {
-      const array = new ARRAYS[columns.type(name)](length);
-      readAll(file, new Uint8Array(array.buffer), base + at[name]!);
-      arrays[name] = array;
-    }
-    columns.adopt(length, arrays);
-  };
-  for (const { kind, host, length, at, overview, name } of stored.rows) {
+  for (const { kind, host, states, overview, name } of stored.rows) {
     const row = history.addRow(kind, host, name);
-    row.stored = length;
-    row.load = (one) => fill(one.columns, length, at);
-    if (overview >= 0) {
-      history.pixels.adopt(row, () => {
-        const pixels = new Uint8Array(OVERVIEW_BYTES);
-        readAll(file, pixels, base + overview);
-        return pixels;
-      });
-    }
+    row.stored = states.length;
+    row.load = (columns) => sections.fill(columns, states);
+    if (overview !== undefined) history.pixels.adopt(row, () => sections.read(overview, OVERVIEW_BYTES));
   }
   for (const name of Object.keys(history.tables) as (keyof Tables)[]) {
-    const { length, at } = stored.tables[name]!;
     const columns = history.tables[name] as Columns<string>;
     // Read when it is first asked for: the first picture needs none of them.
     Object.defineProperty(history.tables, name, {
       configurable: true,
       enumerable: true,
       get: () => {
-        fill(columns, length, at);
+        sections.fill(columns, stored.tables[name]!);
         Object.defineProperty(history.tables, name, { value: columns, enumerable: true });
         return columns;
       },
@@ -190,28 +221,70 @@ export function loadHistory(path: string): History | undefined {
   return history;
 }
 
-function readHeader(file: number): { stored: Header; base: number } | undefined {
-  const start = Buffer.alloc(16);
-  if (readSync(file, start, 0, 16, 0) < 16 || start.readUInt32LE(0) !== MAGIC) return undefined;
-  const length = start.readUInt32LE(4);
-  const size = statSync(`/proc/self/fd/${file}`).size;
-  if (length > size) return undefined;
-  const text = Buffer.alloc(length);
-  if (readSync(file, text, 0, length, 16) < length) return undefined;
-  let stored: Header;
-  try {
-    stored = JSON.parse(text.toString()) as Header;
-  } catch {
-    return undefined;
+/** The sections of an open file. */
+class Sections {
+  constructor(
+    private readonly path: string,
+    private readonly file: number,
+    /** Offset of the first one in the file. */
+    private readonly base: number,
+  ) {}
+
+  /** A section of `bytes` bytes. Throws `DamagedHistory`. */
+  read({ at, sum }: Section, bytes: number): Uint8Array {
+    const all = new Uint8Array(bytes);
+    readAll(this.path, this.file, all, this.base + at);
+    if (sumOfBytes(all).toString("hex") !== sum) {
+      throw new DamagedHistory(this.path, this.base + at, `${bytes} bytes are not those that were written`);
+    }
+    return all;
   }
-  const base = 16 + aligned(length);
-  return stored.version === STORE_VERSION && base + stored.bytes <= size ? { stored, base } : undefined;
+
+  /** Throws `DamagedHistory`. */
+  fill<N extends string>(columns: Columns<N>, stored: StoredColumns): void {
+    const { buffer } = this.read(stored, stored.bytes);
+    const arrays = {} as Record<N, Column>;
+    let at = 0;
+    for (const name of columns.names) {
+      const make = ARRAYS[columns.type(name) satisfies ColumnType];
+      arrays[name] = new make(buffer as ArrayBuffer, at, stored.length);
+      at += aligned(stored.length * make.BYTES_PER_ELEMENT);
+    }
+    columns.adopt(stored.length, arrays);
+  }
 }
 
-function readAll(file: number, into: Uint8Array, position: number): void {
+/** Undefined: it is of another version. Throws `DamagedHistory`. */
+function readHeader(path: string, file: number): { stored: Header; base: number } | undefined {
+  const start = Buffer.alloc(START);
+  readAll(path, file, start, 0);
+  if (start.readUInt32LE(0) !== MAGIC) throw new DamagedHistory(path, 0, "no history begins here");
+  if (start.readUInt32LE(4) !== STORE_VERSION) return undefined;
+  const length = start.readUInt32LE(8);
+  const base = START + aligned(length);
+  const { size } = fstatSync(file);
+  if (base > size) throw new DamagedHistory(path, size, `the file ends, expected ${base} bytes and more`);
+  const text = Buffer.alloc(length);
+  readAll(path, file, text, START);
+  if (!sumOfBytes(text).equals(start.subarray(16, 16 + SUM_BYTES))) {
+    throw new DamagedHistory(path, START, "the header is not the one that was written");
+  }
+  const stored = JSON.parse(text.toString()) as Header;
+  const whole = base + stored.bytes;
+  if (size < whole) throw new DamagedHistory(path, size, `the file ends, expected ${whole} bytes`);
+  return { stored, base };
+}
+
+/** Throws `DamagedHistory` when there is less, or it cannot be read. */
+function readAll(path: string, file: number, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length; ) {
-    const read = readSync(file, into, done, into.length - done, position + done);
-    if (read === 0) throw new Error("the history's file became shorter");
+    let read: number;
+    try {
+      read = readSync(file, into, done, into.length - done, position + done);
+    } catch (error) {
+      throw new DamagedHistory(path, position + done, (error as Error).message);
+    }
+    if (read === 0) throw new DamagedHistory(path, position + done, "the file ends too early");
     done += read;
   }
 }

@@ -44,6 +44,7 @@ import {
   summarise,
   syscallsIn,
 } from "../history/range-summary.js";
+import { DamagedHistory } from "../history/store.js";
 import type { PeriodLine, RowInfo } from "../page/contract.js";
 
 /** Long steps would keep callers waiting, short ones cost. */
@@ -68,9 +69,14 @@ export interface HistoryInfo {
   readonly notes: readonly string[];
 }
 
+function complainOf({ message }: DamagedHistory): void {
+  process.stderr.write(`periscope: ${message}; the history is built again\n`);
+}
+
 export class HistoryService {
-  readonly history: History;
-  readonly #builder: HistoryBuilder | undefined;
+  history: History;
+  #builder: HistoryBuilder | undefined;
+  readonly #paths: readonly string[];
   readonly #cachePath: string;
   #notes: readonly string[] = [];
   /** By the key of their definitions; "": those of the experiment. */
@@ -80,18 +86,47 @@ export class HistoryService {
 
   /** Throws `PeriscopeError` when a path has no traces. */
   constructor({ paths, noCache }: HistoryTask) {
+    this.#paths = paths;
     this.#cachePath = noCache ? "" : cachePath(paths);
-    const cached = noCache ? undefined : cachedHistory(this.#cachePath);
+    const cached = noCache ? undefined : this.#cached();
     if (cached !== undefined) {
       this.history = cached;
       return;
     }
-    const source = alignedTraces(paths).open();
+    const builder = this.#begin();
+    this.#builder = builder;
+    this.history = builder.history;
+    setImmediate(() => this.#build(builder));
+  }
+
+  #cached(): History | undefined {
+    try {
+      return cachedHistory(this.#cachePath);
+    } catch (error) {
+      if (!(error instanceof DamagedHistory)) throw error;
+      complainOf(error);
+      return undefined;
+    }
+  }
+
+  #begin(): HistoryBuilder {
+    const source = alignedTraces(this.#paths).open();
     if (source.info.traces.length === 0) throw new PeriscopeError(source.failures.join("; "));
     this.#notes = source.experiment.notes();
-    this.#builder = new HistoryBuilder(source);
-    this.history = this.#builder.history;
-    setImmediate(() => this.#build(this.#builder!));
+    return new HistoryBuilder(source);
+  }
+
+  /**
+   * Builds the history again, at once, after a row of the kept one turned out to be damaged. Nothing is answered
+   * meanwhile: viewers were told already that all is known. Rows have the same numbers as before.
+   */
+  rebuild(damage: DamagedHistory): void {
+    complainOf(damage);
+    const builder = this.#begin();
+    while (!builder.step(Number.POSITIVE_INFINITY));
+    this.#builder = builder;
+    this.history = builder.history;
+    this.#keep();
   }
 
   #build(builder: HistoryBuilder): void {
@@ -100,12 +135,16 @@ export class HistoryService {
         setImmediate(() => this.#build(builder));
         return;
       }
-      if (this.#cachePath === "") return;
-      const failure = keepHistory(this.history, this.#cachePath);
-      if (failure !== undefined) this.history.problems = [...this.history.problems, failure];
+      this.#keep();
     } catch (error) {
       this.#failure = (error as Error).message;
     }
+  }
+
+  #keep(): void {
+    if (this.#cachePath === "") return;
+    const failure = keepHistory(this.history, this.#cachePath);
+    if (failure !== undefined) this.history.problems = [...this.history.problems, failure];
   }
 
   /** Throws `PeriscopeError` when building failed. */

@@ -10,22 +10,27 @@ export interface RunningServer {
   readonly url: string;
   readonly cache: string;
   readonly pid: number;
+  /** What it has written to standard error by now. */
+  errors(): string;
   stop(): Promise<void>;
 }
 
-/** Starts the command on a free port with a cache folder of its own (or one of before); resolves when it listens. */
+/**
+ * Starts the command on a free port with a cache folder of its own (or one of before); resolves when it listens.
+ * `program` is the command line of a copy of Periscope.
+ */
 export async function startServer(
   command: "serve" | "view",
   args: readonly string[],
   cacheFolder?: string,
+  program = join(root, "bin/periscope"),
 ): Promise<RunningServer> {
   const cache = cacheFolder ?? mkdtempSync(join(tmpdir(), "periscope-cache-"));
   const more = command === "view" ? ["--no-browser"] : [];
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [join(root, "bin/periscope"), command, "--port", "0", ...more, ...args],
-    { env: { ...process.env, XDG_CACHE_HOME: cache, TZ: "UTC" }, stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const child: ChildProcess = spawn(process.execPath, [program, command, "--port", "0", ...more, ...args], {
+    env: { ...process.env, XDG_CACHE_HOME: cache, TZ: "UTC" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let errors = "";
   child.stderr?.on("data", (bytes: Buffer) => {
     errors += bytes.toString();
@@ -43,9 +48,11 @@ export async function startServer(
     url,
     cache,
     pid: child.pid!,
+    errors: () => errors,
     stop: () =>
       new Promise((resolve) => {
-        child.once("exit", () => {
+        // Closed, not only ended: all it said is read then.
+        child.once("close", () => {
           if (cacheFolder === undefined) rmSync(cache, { recursive: true, force: true });
           resolve();
         });
