@@ -139,7 +139,11 @@ const WHAT = ["frames in time", "median", "95 %", "99 %", "max", "script", "task
 const HEAD = ["", ...WHAT, "requests", "median", "95 %"];
 
 /** Views of the page that are measured. */
-const VIEWS = [{ name: "1600x1000", viewport: { width: 1600, height: 1000 }, keys: [] }];
+const VIEWS = [
+  { name: "tall rows, 1600x1000", viewport: { width: 1600, height: 1000 }, keys: [] },
+  { name: "all rows, 1600x1000", viewport: { width: 1600, height: 1000 }, keys: ["h", "h"] },
+  { name: "all rows, 2560x1440", viewport: { width: 2560, height: 1440 }, keys: ["h", "h"] },
+];
 
 async function measureView(url, { viewport, keys }, profileTo) {
   const browser = await chromium.launch({
