@@ -10,21 +10,23 @@ import { BUCKETS, REQUEST_KINDS } from "./tables.js";
 
 export type StateLine = readonly [beginNs: number, endNs: number, doing: Doing, label: string];
 
-/** Whole states that touch the range; undefined: more than `most`. */
+/** Whole states that touch the range and last `leastNs` or longer; undefined: more than `most`. */
 export function statesIn(
   history: History,
   row: StateRow,
   { beginNs, endNs }: Stretch,
   most: number,
+  leastNs = 0,
 ): StateLine[] | undefined {
   const first = Math.max(0, row.indexAt(beginNs));
   const end = lowerBound(row.ns, row.length, endNs);
-  if (end - first > most) return undefined;
+  if (leastNs === 0 && end - first > most) return undefined;
   const lines: StateLine[] = [];
   const { untilNs } = history;
   for (let i = first; i < end; i++) {
     const to = row.endOf(i, untilNs);
-    if (to < beginNs) continue;
+    if (to < beginNs || to - row.ns[i]! < leastNs) continue;
+    if (lines.length === most) return undefined;
     const doing = row.doing[i] as Doing;
     lines.push([row.ns[i]!, to, doing, stateLabel(history, row.id, doing, row.arg[i]!)]);
   }
@@ -41,16 +43,19 @@ export function wakesIn(
   most: number,
 ): { readonly tooMany: boolean; readonly wakes: readonly WakeLine[] } {
   const { of, length } = history.tables.wakes;
-  const found: WakeLine[] = [];
-  for (let i = lowerBound(of.ns, length, beginNs); i < length && of.ns[i]! <= endNs; i++) {
-    const from = of.from[i]!;
-    const to = of.to[i]!;
-    if (from < 0 || (wanted !== undefined && !(wanted.has(from) && wanted.has(to)))) continue;
-    found.push([of.ns[i]!, from, to]);
+  const { ns, from, to } = of;
+  const isWanted = new Uint8Array(history.rows.length).fill(wanted === undefined ? 1 : 0);
+  for (const row of wanted ?? []) isWanted[row] = 1;
+  // There may be millions: only what is given becomes a line.
+  const found: number[] = [];
+  for (let i = lowerBound(ns, length, beginNs); i < length && ns[i]! <= endNs; i++) {
+    // Rows of -1, whoever is not known, are wanted by nobody.
+    if (isWanted[from[i]!] === 1 && isWanted[to[i]!] === 1) found.push(i);
   }
-  if (found.length <= most) return { tooMany: false, wakes: found };
+  const line = (i: number): WakeLine => [ns[i]!, from[i]!, to[i]!];
+  if (found.length <= most) return { tooMany: false, wakes: found.map(line) };
   const step = found.length / most;
-  return { tooMany: true, wakes: Array.from({ length: most }, (_, i) => found[Math.floor(i * step)]!) };
+  return { tooMany: true, wakes: Array.from({ length: most }, (_, i) => line(found[Math.floor(i * step)]!)) };
 }
 
 /** Event records in each of `pixels` equal parts of the range; finer than the history's buckets it is spread evenly. */

@@ -5,8 +5,8 @@ import { DOINGS, Doing, ON_CPU, WAITS } from "./doing.js";
 import type { History } from "./history.js";
 import { threadName } from "./labels.js";
 import type { Stretch } from "./pixels.js";
-import type { StateRow } from "./state-row.js";
 import { IrqKind, REQUEST_KINDS } from "./tables.js";
+import { timesOf } from "./time-sums.js";
 
 export interface RangeSummary {
   readonly beginNs: number;
@@ -54,23 +54,6 @@ export interface SyscallSum {
   readonly maxNs: number;
   /** Sum of squares, for deviations. */
   readonly squares: number;
-}
-
-/** Time of each `Doing` of a row in the range, by number. */
-export function timesOf(
-  row: StateRow,
-  { beginNs, endNs }: Stretch,
-  untilNs: number,
-  times: Float64Array,
-): void {
-  times.fill(0);
-  const { ns, doing, length } = row;
-  const stop = Math.min(endNs, untilNs);
-  for (let i = Math.max(0, row.indexAt(beginNs)); i < length && ns[i]! < stop; i++) {
-    const from = Math.max(ns[i]!, beginNs);
-    const to = Math.min(i + 1 < length ? ns[i + 1]! : untilNs, stop);
-    if (to > from) times[doing[i]!]! += to - from;
-  }
 }
 
 /** Time of each row on a CPU (CPUs: not idle; disks: at work), all in all. */

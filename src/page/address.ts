@@ -17,6 +17,7 @@ import {
   marks,
   panelShown,
   pinned,
+  rowSize,
   selectedRange,
   selection,
   shown,
@@ -44,6 +45,7 @@ function current(): UrlState {
     ...(cursorNs.value === undefined ? {} : { cursor: cursorNs.value }),
     filter: filter.value,
     sort: sort.value,
+    rows: rowSize.value,
     idle: !hideIdle.value,
     pins: [...pinned.value],
     folded: [...collapsed.value],
@@ -65,6 +67,7 @@ export async function followAddress(): Promise<void> {
   theme.value = state.theme ?? preferred;
   filter.value = state.filter ?? "";
   sort.value = state.sort ?? "activity";
+  rowSize.value = state.rows ?? "tall";
   hideIdle.value = state.idle !== true;
   pinned.value = new Set(state.pins);
   collapsed.value = new Set(state.folded);

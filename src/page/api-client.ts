@@ -85,8 +85,10 @@ export class ExperimentClient {
     return { bytes: new Uint8Array(await response.arrayBuffer()), knownUntilNs };
   }
 
-  states(rows: readonly number[], range: Range, signal?: AbortSignal): Promise<RowStates[]> {
-    return this.#get("states", { rows: rowList(rows), ...between(range) }, signal);
+  /** `leastNs`: only states that last as long. */
+  states(rows: readonly number[], range: Range, leastNs: number, signal?: AbortSignal): Promise<RowStates[]> {
+    const query = { rows: rowList(rows), ...between(range), least: Math.floor(leastNs) };
+    return this.#get("states", query, signal);
   }
 
   at(row: number, ns: number, signal?: AbortSignal): Promise<Moment> {

@@ -8,7 +8,7 @@
  *     GET  experiments                                  ExperimentInfo[]
  *     GET  experiments/ID                               Experiment
  *     GET  experiments/ID/tile?rows=&level=&index=      binary, see `TILE_PIXELS`
- *     GET  experiments/ID/states?rows=&begin=&end=      RowStates[]
+ *     GET  experiments/ID/states?rows=&begin=&end=&least=    RowStates[] (that last `least` ns or longer)
  *     GET  experiments/ID/at?row=&ns=                   Moment
  *     GET  experiments/ID/arrows?begin=&end=&rows=      Arrows
  *     GET  experiments/ID/critical?row=&begin=&end=     CriticalPath

@@ -49,6 +49,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["← →", "the state before, after, in this row"],
   ["Enter", "open the state (or fold the group) at the row"],
   ["p", "pin the row, or unpin it"],
+  ["h", "height of rows: with words, low, all at once"],
   ["m", "set a mark at the cursor, or take it away"],
   ["[ ]", "the slow instance before, after"],
   ["y", "why: explain the selected instance"],

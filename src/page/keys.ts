@@ -1,6 +1,7 @@
 /** What keys do: see the list in `help.tsx`. */
 import { addMark, selectInstance, selectState, showCritical } from "./actions.js";
 import { outlierLimits } from "./period-lanes.js";
+import { ROW_SIZES } from "./rows.js";
 import {
   bottom,
   client,
@@ -14,6 +15,7 @@ import {
   instances,
   lines,
   pinned,
+  rowSize,
   selectedRange,
   selection,
   toggle,
@@ -155,6 +157,9 @@ const KEYS: Readonly<Record<string, () => void>> = {
   p: () => {
     const row = lines.value[cursorLine.value]?.row;
     if (row !== undefined) pinned.value = toggle(pinned.value, row.id);
+  },
+  h: () => {
+    rowSize.value = ROW_SIZES[(ROW_SIZES.indexOf(rowSize.value) + 1) % ROW_SIZES.length]!;
   },
   m: addMark,
   "[": () => moveOutlier(false),

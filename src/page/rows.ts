@@ -3,6 +3,10 @@ import type { RowInfo } from "./contract.js";
 
 export type Sort = "activity" | "name" | "tid";
 
+/** How tall rows are: with words, without, or so low that all of them are seen. */
+export const ROW_SIZES = ["tall", "low", "all"] as const;
+export type RowSize = (typeof ROW_SIZES)[number];
+
 export interface RowChoice {
   /** Words that names, numbers or processes must contain. */
   readonly filter: string;

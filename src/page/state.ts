@@ -11,7 +11,7 @@ import type {
   PeriodLine,
 } from "./contract.js";
 import type { Theme } from "./palette.js";
-import { type DisplayLine, displayLines, type Sort } from "./rows.js";
+import { type DisplayLine, displayLines, type RowSize, type Sort } from "./rows.js";
 import type { Range, View } from "./view.js";
 
 /** What the side panel is about. */
@@ -40,6 +40,7 @@ export const failure = signal("");
 export const theme = signal<Theme>("dark");
 export const filter = signal("");
 export const sort = signal<Sort>("activity");
+export const rowSize = signal<RowSize>("tall");
 export const hideIdle = signal(true);
 export const pinned = signal<ReadonlySet<number>>(new Set());
 export const collapsed = signal<ReadonlySet<string>>(new Set());

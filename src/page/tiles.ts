@@ -1,53 +1,86 @@
 /**
- * Tiles: strips of one row, `TILE_PIXELS` wide, painted once into an atlas and drawn from there as often as wanted.
- * Strips that are missing are asked for in batches; until they come a coarser strip is stretched in their place.
+ * Tiles: stretches of time at a level of detail, with a strip of `TILE_PIXELS` for each row. A frame is put together of
+ * strips, pixel by pixel, into a picture that is one pixel a row high. Strips that are missing are asked for in batches;
+ * until they come a coarser one is stretched in their place.
+ *
+ * Hot: `draw` writes up to a million pixels a frame where hundreds of rows are shown, which is several times as fast as
+ * having the canvas stretch thousands of strips. Guarded by `npm run bench:frames`.
  */
 import type { ExperimentClient } from "./api-client.js";
 import { TILE_PIXELS } from "./contract.js";
 import { type Colors, rgb } from "./palette.js";
 import type { Range } from "./view.js";
 
-/** Strips in the atlas: 8192 of 2 KiB. */
-const SLOTS = 8192;
-const SLOTS_IN_SHEET = 2048;
+/** Of 1 KiB each. */
+const MOST_STRIPS = 24_576;
 const MOST_IN_BATCH = 96;
 const MOST_REQUESTS = 4;
 /** How many levels up a stand-in is looked for. */
 const COARSER = 12;
 /** A pixel that is used little is faint, but never gone. */
 const FAINTEST = 0.35;
+/** Bits of a strip's place behind the point. */
+const FRACTION = 16;
 
 interface Strip {
+  readonly row: number;
+  /** The trace was read up to here when it was made; behind it may be more by now. */
+  readonly knownUntilNs: number;
+  usedAt: number;
+  /** A pixel each, as the server sent it: `Doing`, and its share in the upper byte. */
+  readonly codes: Uint16Array;
+}
+
+/** A stretch of time at one level, with the strips that are there of it. */
+interface Tile {
   readonly key: string;
   readonly level: number;
   readonly index: number;
-  readonly slot: number;
-  /** The trace was read up to here when it was made; behind it may be more by now. */
-  knownUntilNs: number;
-  usedAt: number;
-  /** As the server sent it: other colours are painted from it. */
-  readonly bytes: Uint8Array;
+  readonly beginNs: number;
+  readonly strips: Map<number, Strip>;
+  /** Rows that the frame lacks. */
+  readonly wanted: number[];
 }
 
-interface Wanted {
-  readonly level: number;
-  readonly index: number;
-  readonly rows: Set<number>;
+/** A tile as far as the frame shows it. */
+interface Shown {
+  readonly tile: Tile;
+  /** Wider tiles of the same time, the finest first: what there is to stretch. */
+  readonly coarser: readonly Tile[];
+  readonly endNs: number;
+  /** Columns of the picture: the first, and the one after the last. */
+  readonly from: number;
+  readonly to: number;
+  /** Moment of the first column's middle. */
+  readonly ns: number;
 }
 
-const keyOf = (row: number, level: number, index: number): string => `${row} ${level} ${index}`;
+const keyOf = (level: number, index: number): string => `${level} ${index}`;
+
+/** `#rrggbb` as a pixel of an `ImageData` seen as 32-bit numbers. */
+function pixelOf(color: string): number {
+  const [r, g, b] = rgb(color);
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
 
 export class Tiles {
-  readonly #sheets: (HTMLCanvasElement | undefined)[] = [];
-  readonly #strips = new Map<string, Strip>();
-  readonly #free: number[] = Array.from({ length: SLOTS }, (_, i) => SLOTS - 1 - i);
+  readonly #tiles = new Map<string, Tile>();
   readonly #requests = new Map<
     string,
-    { readonly abort: AbortController; readonly rows: ReadonlySet<number> }
+    { readonly abort: AbortController; readonly tile: Tile; readonly rows: ReadonlySet<number> }
   >();
-  #wanted = new Map<string, Wanted>();
+  readonly #canvas = document.createElement("canvas");
+  readonly #context = this.#canvas.getContext("2d", { alpha: false })!;
+  #image = new ImageData(1, 1);
+  #pixels = new Uint32Array(this.#image.data.buffer);
+  /** Pixels by code. */
+  readonly #table = new Uint32Array(1 << 16);
+  #back = 0;
+  #band = 0;
+  #shown: readonly Shown[] = [];
+  #nsPerPixel = 1;
   #frame = 0;
-  #table = new Uint32Array(0);
+  #count = 0;
   /** Moment up to which the trace is read. */
   knownUntilNs = Number.POSITIVE_INFINITY;
   onArrival: () => void = () => {};
@@ -55,139 +88,152 @@ export class Tiles {
   constructor(
     private readonly client: ExperimentClient,
     private readonly whole: Range,
-    colors: Colors,
-    back: string,
-  ) {
-    this.paint(colors, back);
-  }
+  ) {}
 
-  /** Other colours: everything is painted anew. */
-  paint(colors: Colors, back: string): void {
+  /** Colours of states, of what is empty, and of headings. */
+  paint(colors: Colors, back: string, band: string): void {
+    this.#back = pixelOf(back);
+    this.#band = pixelOf(band);
     const [br, bg, bb] = rgb(back);
-    this.#table = new Uint32Array(32 * 256);
     for (const [doing, color] of Object.entries(colors)) {
       const [r, g, b] = rgb(color);
       for (let share = 0; share < 256; share++) {
         const alpha = FAINTEST + (1 - FAINTEST) * (share / 255);
         const mix = (from: number, to: number): number => Math.round(from + (to - from) * alpha);
-        this.#table[Number(doing) * 256 + share] =
-          Number(doing) === 0 ? 0 : ((255 << 24) | (mix(bb, b) << 16) | (mix(bg, g) << 8) | mix(br, r)) >>> 0;
+        this.#table[Number(doing) | (share << 8)] =
+          ((255 << 24) | (mix(bb, b) << 16) | (mix(bg, g) << 8) | mix(br, r)) >>> 0;
       }
     }
-    for (const strip of this.#strips.values()) this.#fill(strip);
   }
 
   forget(): void {
     for (const { abort } of this.#requests.values()) abort.abort();
     this.#requests.clear();
-    for (const { slot } of this.#strips.values()) this.#free.push(slot);
-    this.#strips.clear();
+    this.#tiles.clear();
+    this.#count = 0;
   }
 
-  /** Level at which a pixel of the screen is no wider than one of the tile. */
-  levelFor(nsPerPixel: number): number {
-    return Math.max(0, Math.ceil(Math.log2(Math.max(1, nsPerPixel)) - 1e-9));
-  }
-
-  beginFrame(): void {
+  /** Begins the picture of a range with so many columns and lines. */
+  beginFrame({ beginNs, endNs }: Range, columns: number, lines: number): void {
     this.#frame++;
-    this.#wanted = new Map();
+    if (this.#image.width !== columns || this.#image.height < lines) {
+      this.#image = new ImageData(columns, lines);
+      this.#pixels = new Uint32Array(this.#image.data.buffer);
+      this.#canvas.width = columns;
+      this.#canvas.height = lines;
+    }
+    this.#pixels.fill(this.#back, 0, columns * lines);
+    const { whole } = this;
+    const nsPerPixel = (endNs - beginNs) / columns;
+    this.#nsPerPixel = nsPerPixel;
+    // A column is no wider than a pixel of the tile.
+    const level = Math.max(0, Math.ceil(Math.log2(Math.max(1, nsPerPixel)) - 1e-9));
+    const tileNs = TILE_PIXELS * 2 ** level;
+    const first = Math.max(0, Math.floor((beginNs - whole.beginNs) / tileNs));
+    const last = Math.floor((endNs - whole.beginNs) / tileNs);
+    const column = (ns: number): number =>
+      Math.max(0, Math.min(columns, Math.ceil((ns - beginNs) / nsPerPixel - 0.5)));
+    const shown: Shown[] = [];
+    for (let index = first; index <= last; index++) {
+      const tile = this.#tileAt(level, index);
+      tile.wanted.length = 0;
+      const until = Math.min(endNs, tile.beginNs + tileNs, whole.endNs);
+      const [from, to] = [column(tile.beginNs), column(until)];
+      if (to <= from) continue;
+      const coarser: Tile[] = [];
+      for (let up = 1; up <= COARSER; up++) {
+        const above = this.#tiles.get(keyOf(level + up, Math.floor(index / 2 ** up)));
+        if (above !== undefined && above.strips.size > 0) coarser.push(above);
+      }
+      shown.push({ tile, coarser, endNs: until, from, to, ns: beginNs + (from + 0.5) * nsPerPixel });
+    }
+    this.#shown = shown;
   }
 
-  /** Draws a row between `beginNs` and `endNs` into the rectangle; answers whether everything was there. */
-  draw(
-    context: CanvasRenderingContext2D,
-    row: number,
-    { beginNs, endNs }: Range,
-    level: number,
-    x: number,
-    y: number,
-    width: number,
-    height: number,
-  ): boolean {
-    const { whole } = this;
-    const tileNs = TILE_PIXELS * 2 ** level;
-    const scale = width / (endNs - beginNs);
-    const first = Math.floor((beginNs - whole.beginNs) / tileNs);
-    const last = Math.floor((endNs - whole.beginNs) / tileNs);
+  #tileAt(level: number, index: number): Tile {
+    const key = keyOf(level, index);
+    let tile = this.#tiles.get(key);
+    if (tile === undefined) {
+      const beginNs = this.whole.beginNs + index * TILE_PIXELS * 2 ** level;
+      this.#tiles.set(key, (tile = { key, level, index, beginNs, strips: new Map(), wanted: [] }));
+    }
+    return tile;
+  }
+
+  /** A line that is no row's. */
+  drawBand(line: number): void {
+    const { width } = this.#image;
+    this.#pixels.fill(this.#band, line * width, (line + 1) * width);
+  }
+
+  /** Draws a row into a line of the picture; answers whether everything was there. */
+  draw(row: number, line: number): boolean {
     let complete = true;
-    for (let index = Math.max(0, first); index <= last; index++) {
-      const tileBegin = whole.beginNs + index * tileNs;
-      if (tileBegin >= whole.endNs) break;
-      const from = Math.max(beginNs, tileBegin);
-      const to = Math.min(endNs, tileBegin + tileNs, whole.endNs);
-      if (to <= from) continue;
-      const strip = this.#strips.get(keyOf(row, level, index));
-      const stale = strip !== undefined && strip.knownUntilNs < to && strip.knownUntilNs < this.knownUntilNs;
-      if (strip === undefined || stale) {
-        this.#want(row, level, index);
+    const at = line * this.#image.width;
+    const pixels = this.#pixels;
+    const table = this.#table;
+    for (const { tile, coarser, endNs, from, to, ns } of this.#shown) {
+      let source = tile;
+      let strip = tile.strips.get(row);
+      if (strip === undefined || (strip.knownUntilNs < endNs && strip.knownUntilNs < this.knownUntilNs)) {
+        tile.wanted.push(row);
         complete = false;
       }
-      const found = strip ?? this.#coarser(row, level, index);
-      if (found === undefined) continue;
-      found.usedAt = this.#frame;
-      const stripNs = TILE_PIXELS * 2 ** found.level;
-      const stripBegin = whole.beginNs + found.index * stripNs;
-      const perNs = TILE_PIXELS / stripNs;
-      context.drawImage(
-        this.#sheet(found.slot),
-        (from - stripBegin) * perNs,
-        found.slot % SLOTS_IN_SHEET,
-        Math.max(1e-3, (to - from) * perNs),
-        1,
-        x + (from - beginNs) * scale,
-        y,
-        (to - from) * scale,
-        height,
-      );
+      for (let i = 0; strip === undefined && i < coarser.length; i++) {
+        source = coarser[i]!;
+        strip = source.strips.get(row);
+      }
+      if (strip === undefined) continue;
+      strip.usedAt = this.#frame;
+      const { codes } = strip;
+      const one = 2 ** (FRACTION - source.level);
+      // Rounded down, so that the last one does not leave the strip.
+      const step = Math.floor(this.#nsPerPixel * one);
+      let place = Math.max(0, Math.floor((ns - source.beginNs) * one));
+      for (let i = at + from; i < at + to; i++) {
+        pixels[i] = table[codes[place >> FRACTION]!]!;
+        place += step;
+      }
     }
     return complete;
   }
 
-  #coarser(row: number, level: number, index: number): Strip | undefined {
-    for (let up = 1; up <= COARSER; up++) {
-      const strip = this.#strips.get(keyOf(row, level + up, Math.floor(index / 2 ** up)));
-      if (strip !== undefined) return strip;
-    }
-    return undefined;
-  }
-
-  #want(row: number, level: number, index: number): void {
-    const key = `${level} ${index}`;
-    const wanted = this.#wanted.get(key);
-    if (wanted === undefined) this.#wanted.set(key, { level, index, rows: new Set([row]) });
-    else wanted.rows.add(row);
-  }
-
-  /** Asks for what the frame lacked; gives up what nobody wants any more. */
-  endFrame(): void {
-    for (const [key, { abort }] of this.#requests) {
-      if (this.#wanted.has(key.split("/")[0]!)) continue;
+  /** Asks for what the frame lacked and gives up what nobody wants any more. The picture: a pixel high for each line. */
+  endFrame(): HTMLCanvasElement {
+    this.#context.putImageData(this.#image, 0, 0);
+    for (const [key, { abort, tile }] of this.#requests) {
+      if (tile.wanted.length > 0 && this.#shown.some((one) => one.tile === tile)) continue;
       abort.abort();
       this.#requests.delete(key);
     }
-    for (const [key, { level, index, rows }] of this.#wanted) {
-      if (this.#requests.size >= MOST_REQUESTS) return;
-      const asked = [...this.#requests].filter(([one]) => one.startsWith(`${key}/`));
-      const missing = [...rows].filter((row) => !asked.some(([, request]) => request.rows.has(row)));
-      if (missing.length === 0) continue;
-      void this.#fetch(`${key}/${missing[0]}`, missing.slice(0, MOST_IN_BATCH), level, index);
+    for (const { tile } of this.#shown) {
+      if (tile.wanted.length === 0) continue;
+      const asked = [...this.#requests.values()].filter((one) => one.tile === tile);
+      const missing = tile.wanted.filter((row) => !asked.some(({ rows }) => rows.has(row)));
+      for (let i = 0; i < missing.length && this.#requests.size < MOST_REQUESTS; i += MOST_IN_BATCH)
+        void this.#fetch(tile, missing.slice(i, i + MOST_IN_BATCH));
     }
+    return this.#canvas;
   }
 
   get busy(): boolean {
     return this.#requests.size > 0;
   }
 
-  async #fetch(key: string, rows: readonly number[], level: number, index: number): Promise<void> {
+  async #fetch(tile: Tile, wanted: readonly number[]): Promise<void> {
     const abort = new AbortController();
-    this.#requests.set(key, { abort, rows: new Set(rows) });
-    const sorted = [...rows].sort((a, b) => a - b);
+    const rows = [...wanted].sort((a, b) => a - b);
+    const key = `${tile.key} ${rows[0]}`;
+    this.#requests.set(key, { abort, tile, rows: new Set(rows) });
     try {
-      const { bytes, knownUntilNs } = await this.client.tile(sorted, level, index, abort.signal);
+      const { bytes, knownUntilNs } = await this.client.tile(rows, tile.level, tile.index, abort.signal);
       if (abort.signal.aborted) return;
-      sorted.forEach((row, i) => {
-        this.#store(row, level, index, bytes.subarray(2 * TILE_PIXELS * i), knownUntilNs);
+      this.#makeRoom(rows.length);
+      rows.forEach((row, i) => {
+        // Little-endian, as all browsers are: the first byte is the lower one.
+        const codes = new Uint16Array(bytes.slice(2 * TILE_PIXELS * i, 2 * TILE_PIXELS * (i + 1)).buffer);
+        if (!tile.strips.has(row)) this.#count++;
+        tile.strips.set(row, { row, knownUntilNs, usedAt: this.#frame, codes });
       });
     } catch {
       // Aborted, or the server went away: the next frame asks again.
@@ -197,47 +243,18 @@ export class Tiles {
     }
   }
 
-  #store(row: number, level: number, index: number, bytes: Uint8Array, knownUntilNs: number): void {
-    const key = keyOf(row, level, index);
-    const slot = this.#strips.get(key)?.slot ?? this.#takeSlot();
-    const usedAt = this.#frame;
-    const own = bytes.slice(0, 2 * TILE_PIXELS);
-    const strip = { key, level, index, slot, knownUntilNs, usedAt, bytes: own };
-    this.#fill(strip);
-    this.#strips.set(key, strip);
-  }
-
-  /** Paints a strip into its place in the atlas. */
-  #fill({ slot, bytes }: Strip): void {
-    const image = new ImageData(TILE_PIXELS, 1);
-    const pixels = new Uint32Array(image.data.buffer);
-    for (let i = 0; i < TILE_PIXELS; i++) pixels[i] = this.#table[bytes[2 * i]! * 256 + bytes[2 * i + 1]!]!;
-    this.#sheet(slot)
-      .getContext("2d")!
-      .putImageData(image, 0, slot % SLOTS_IN_SHEET);
-  }
-
-  #takeSlot(): number {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    // An eighth of them at once: sorting costs.
-    const oldest = [...this.#strips.values()].sort((a, b) => a.usedAt - b.usedAt).slice(0, SLOTS / 8);
-    for (const { key, slot } of oldest) {
-      this.#strips.delete(key);
-      this.#free.push(slot);
-    }
-    return this.#free.pop()!;
-  }
-
-  #sheet(slot: number): HTMLCanvasElement {
-    const index = Math.floor(slot / SLOTS_IN_SHEET);
-    let sheet = this.#sheets[index];
-    if (sheet === undefined) {
-      sheet = document.createElement("canvas");
-      sheet.width = TILE_PIXELS;
-      sheet.height = SLOTS_IN_SHEET;
-      this.#sheets[index] = sheet;
-    }
-    return sheet;
+  /** Forgets what was not drawn for the longest time, an eighth at once: sorting costs. */
+  #makeRoom(strips: number): void {
+    if (this.#count + strips <= MOST_STRIPS) return;
+    const all = [...this.#tiles.values()].flatMap((tile) =>
+      [...tile.strips.values()].map((strip) => ({ tile, strip })),
+    );
+    all.sort((a, b) => a.strip.usedAt - b.strip.usedAt);
+    for (const { tile, strip } of all.slice(0, MOST_STRIPS / 8)) tile.strips.delete(strip.row);
+    this.#count = all.length - Math.min(all.length, MOST_STRIPS / 8);
+    // What is shown or asked for is filled soon.
+    const needed = new Set([...this.#shown, ...this.#requests.values()].map(({ tile }) => tile));
+    for (const [key, tile] of this.#tiles)
+      if (tile.strips.size === 0 && !needed.has(tile)) this.#tiles.delete(key);
   }
 }

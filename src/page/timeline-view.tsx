@@ -5,7 +5,7 @@ import { onRedraw, selectInstance, selectRange, selectState } from "./actions.js
 import type { Arrows, RowStates } from "./contract.js";
 import { DOING_LABELS, type Moment } from "./contract.js";
 import { installPrinting } from "./export-png.js";
-import { colorsOf, groundOf } from "./palette.js";
+import { colorsOf, groundOf, type Theme } from "./palette.js";
 import { instanceAt, lanesOf, outlierLimits } from "./period-lanes.js";
 import {
   client,
@@ -19,6 +19,7 @@ import {
   marks,
   pinned,
   rowName,
+  rowSize,
   selectedRange,
   selection,
   shown,
@@ -29,13 +30,13 @@ import {
 } from "./state.js";
 import { clock, duration } from "./text.js";
 import { Tiles } from "./tiles.js";
-import { type Hit, LABEL_WIDTH, Timeline } from "./timeline.js";
+import { type Hit, LABEL_WIDTH, NARROWEST_TEXT, Timeline } from "./timeline.js";
 
 /** The view must rest this long before details are asked for. */
 const REST_MS = 120;
 /** Less far is a click, no drag. */
 const CLICK_PIXELS = 4;
-/** Rows whose words are asked for at once. */
+/** Rows whose words or arrows are asked for at once: with more than that nothing could be told apart. */
 const MOST_ROWS = 80;
 
 const lanes = computed(() => lanesOf(experiment.value?.periods ?? [], instances.value));
@@ -60,6 +61,11 @@ export function showLine(row: number): void {
   if (line < 0) return;
   cursorLine.value = line;
   timeline?.reveal(line, lines.value.length);
+}
+
+function paint(tiles: Tiles, now: Theme): void {
+  const { back, band } = groundOf(now);
+  tiles.paint(colorsOf(now), back, band);
 }
 
 class Controller {
@@ -96,17 +102,18 @@ class Controller {
         this.#tiles?.forget();
         this.#tiles = undefined;
         if (source === undefined || now === undefined) return;
-        const made = new Tiles(source, now.whole, colorsOf(theme.peek()), groundOf(theme.peek()).back);
+        const made = new Tiles(source, now.whole);
+        paint(made, theme.peek());
         made.onArrival = () => this.redraw();
         this.#tiles = made;
       }),
       effect(() => {
-        this.#tiles?.paint(colorsOf(theme.value), groundOf(theme.value).back);
+        if (this.#tiles !== undefined) paint(this.#tiles, theme.value);
         this.redraw();
       }),
       effect(() => {
         if (this.#tiles !== undefined) this.#tiles.knownUntilNs = experiment.value?.knownUntilNs ?? 0;
-        void [lines.value, lanes.value, withArrows.value];
+        void [lines.value, lanes.value, withArrows.value, rowSize.value];
         this.#changed();
       }),
       effect(() => {
@@ -126,7 +133,7 @@ class Controller {
     this.#stop.push(() => observer.disconnect());
     this.#stop.push(
       installPrinting(() => {
-        this.#tiles?.paint(colorsOf("light"), groundOf("light").back);
+        if (this.#tiles !== undefined) paint(this.#tiles, "light");
         this.#draw();
       }),
     );
@@ -164,6 +171,7 @@ class Controller {
       view: now,
       tiles: this.#tiles,
       lines: lines.value,
+      rowSize: rowSize.value,
       collapsed: collapsed.value,
       pinned: pinned.value,
       lanes: lanes.value,
@@ -198,9 +206,10 @@ class Controller {
       .flatMap(({ row }) => (row === undefined ? [] : [row.id]))
       .slice(0, MOST_ROWS);
     if (rows.length === 0) return;
+    const leastNs = (NARROWEST_TEXT / this.#timeline.tracksWidth) * now.spanNs;
     try {
       const [states, arrows] = await Promise.all([
-        source.states(rows, now.range, abort.signal),
+        this.#timeline.hasWords ? source.states(rows, now.range, leastNs, abort.signal) : [],
         withArrows.value ? source.arrows(rows, now.range, abort.signal) : undefined,
       ]);
       if (abort.signal.aborted) return;
@@ -245,8 +254,9 @@ class Controller {
       const delta = event.deltaX === 0 ? event.deltaY : event.deltaX;
       now.panBy(((delta * unit) / this.#timeline.tracksWidth) * now.spanNs);
     } else {
+      const before = this.#timeline.scroll;
       this.#timeline.scrollBy(event.deltaY * unit, lines.value.length);
-      this.#changed();
+      if (this.#timeline.scroll !== before) this.#changed();
     }
   }
 

@@ -5,7 +5,7 @@
 import type { Arrows, CriticalPath, PeriodLine, RowStates } from "./contract.js";
 import { colorsOf, type Ground, groundOf, inkOn, seriesColor, type Theme } from "./palette.js";
 import { firstAfter, type Lane } from "./period-lanes.js";
-import type { DisplayLine } from "./rows.js";
+import type { DisplayLine, RowSize } from "./rows.js";
 import type { Mark } from "./state.js";
 import { tick, tickStep } from "./text.js";
 import type { Tiles } from "./tiles.js";
@@ -13,15 +13,23 @@ import type { Range, View } from "./view.js";
 
 export const LABEL_WIDTH = 232;
 export const AXIS_HEIGHT = 24;
-export const ROW_HEIGHT = 18;
+const TALL = 18;
+const LOW = 7;
+/** Lower rows have no words, neither on states nor of their own. */
+const LEAST_FOR_WORDS = 13;
+/** Lower rows touch each other. */
+const LEAST_WITH_GAP = 4;
 const LANE_HEIGHT = 17;
 /** Share of the height. */
 const MOST_FOR_LANES = 0.5;
 /** Room between the last lane and the first row. */
 const GAP = 8;
 /** Narrower states have no text. */
-const NARROWEST_TEXT = 34;
+export const NARROWEST_TEXT = 34;
 const FONT = '11px system-ui, "Segoe UI", sans-serif';
+const SMALL = '10px system-ui, "Segoe UI", sans-serif';
+/** Distance of labels of rows without words. */
+const SMALL_LINE = 12;
 const BOLD = '600 11px system-ui, "Segoe UI", sans-serif';
 
 /** Everything that a frame shows. */
@@ -29,6 +37,7 @@ export interface Scene {
   readonly view: View;
   readonly tiles: Tiles;
   readonly lines: readonly DisplayLine[];
+  readonly rowSize: RowSize;
   readonly collapsed: ReadonlySet<string>;
   readonly pinned: ReadonlySet<number>;
   readonly lanes: readonly Lane[];
@@ -63,6 +72,8 @@ export type Hit =
 export class Timeline {
   /** Pixels that rows are scrolled up. */
   scroll = 0;
+  /** Pixels of a row. */
+  rowHeight = TALL;
   #width = 0;
   #height = 0;
   #laneCount = 0;
@@ -98,6 +109,19 @@ export class Timeline {
     return Math.max(0, this.#height - this.top);
   }
 
+  /** Whether rows are tall enough for words. */
+  get hasWords(): boolean {
+    return this.rowHeight >= LEAST_FOR_WORDS;
+  }
+
+  #fit(size: RowSize, lineCount: number): void {
+    const before = this.rowHeight;
+    const all = Math.floor(this.rowsHeight / Math.max(1, lineCount));
+    this.rowHeight = size === "tall" ? TALL : size === "low" ? LOW : Math.max(1, Math.min(TALL, all));
+    // What was at the top stays there.
+    if (this.rowHeight !== before) this.scroll = Math.round((this.scroll * this.rowHeight) / before);
+  }
+
   nsAt(view: View, x: number): number {
     return view.beginNs + ((x - LABEL_WIDTH) / this.tracksWidth) * view.spanNs;
   }
@@ -107,22 +131,24 @@ export class Timeline {
   }
 
   scrollBy(pixels: number, lineCount: number): void {
-    const most = Math.max(0, lineCount * ROW_HEIGHT - this.rowsHeight);
-    this.scroll = Math.max(0, Math.min(most, this.scroll + pixels));
+    const most = Math.max(0, lineCount * this.rowHeight - this.rowsHeight);
+    // Whole pixels: between them low rows would blur.
+    this.scroll = Math.round(Math.max(0, Math.min(most, this.scroll + pixels)));
   }
 
   /** Scrolls so that a line is seen. */
   reveal(line: number, lineCount: number): void {
-    const y = line * ROW_HEIGHT;
+    const y = line * this.rowHeight;
     if (y < this.scroll) this.scroll = y;
-    else if (y + ROW_HEIGHT > this.scroll + this.rowsHeight) this.scroll = y + ROW_HEIGHT - this.rowsHeight;
+    else if (y + this.rowHeight > this.scroll + this.rowsHeight)
+      this.scroll = y + this.rowHeight - this.rowsHeight;
     this.scrollBy(0, lineCount);
   }
 
   /** First and last line that can be seen. */
   visible(lineCount: number): { first: number; last: number } {
-    const first = Math.max(0, Math.floor(this.scroll / ROW_HEIGHT));
-    const last = Math.min(lineCount - 1, Math.ceil((this.scroll + this.rowsHeight) / ROW_HEIGHT) - 1);
+    const first = Math.max(0, Math.floor(this.scroll / this.rowHeight));
+    const last = Math.min(lineCount - 1, Math.ceil((this.scroll + this.rowsHeight) / this.rowHeight) - 1);
     return { first, last };
   }
 
@@ -135,7 +161,7 @@ export class Timeline {
         ? { kind: "lane", lane, ns }
         : { kind: "nothing", ns };
     }
-    const line = Math.floor((y - this.top + this.scroll) / ROW_HEIGHT);
+    const line = Math.floor((y - this.top + this.scroll) / this.rowHeight);
     if (line >= lineCount) return { kind: "nothing", ns };
     return x < LABEL_WIDTH ? { kind: "label", line } : { kind: "row", line, ns };
   }
@@ -146,6 +172,7 @@ export class Timeline {
     const ratio = window.devicePixelRatio || 1;
     const ground = groundOf(scene.theme);
     this.#laneCount = scene.lanes.length;
+    this.#fit(scene.rowSize, scene.lines.length);
     this.scrollBy(0, scene.lines.length);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.imageSmoothingEnabled = false;
@@ -165,27 +192,35 @@ export class Timeline {
   #rows(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): boolean {
     const { view, tiles, lines } = scene;
     const { first, last } = this.visible(lines.length);
-    const width = this.tracksWidth;
-    const level = tiles.levelFor(view.spanNs / (width * (window.devicePixelRatio || 1)));
+    const { rowHeight, tracksWidth: width } = this;
+    const columns = Math.max(1, Math.round(width * (window.devicePixelRatio || 1)));
+    const yOf = (line: number): number => this.top + line * rowHeight - this.scroll;
     let complete = true;
     context.save();
     context.beginPath();
     context.rect(0, this.top, this.#width, this.rowsHeight);
     context.clip();
-    tiles.beginFrame();
+    tiles.beginFrame(view.range, columns, Math.max(1, last - first + 1));
     for (let i = first; i <= last; i++) {
-      const line = lines[i]!;
-      const y = this.top + i * ROW_HEIGHT - this.scroll;
-      if (line.row === undefined) {
-        context.fillStyle = ground.band;
-        context.fillRect(0, y, this.#width, ROW_HEIGHT);
-        continue;
-      }
-      const range = { beginNs: view.beginNs, endNs: view.endNs };
-      complete =
-        tiles.draw(context, line.row.id, range, level, LABEL_WIDTH, y + 1, width, ROW_HEIGHT - 2) && complete;
+      const { row } = lines[i]!;
+      if (row === undefined) tiles.drawBand(i - first);
+      else complete = tiles.draw(row.id, i - first) && complete;
     }
-    tiles.endFrame();
+    const picture = tiles.endFrame();
+    if (rowHeight < LEAST_WITH_GAP) {
+      const count = last - first + 1;
+      const height = rowHeight * count;
+      if (count > 0) context.drawImage(picture, 0, 0, columns, count, LABEL_WIDTH, yOf(first), width, height);
+    } else {
+      const above = this.hasWords ? 1 : 0;
+      context.fillStyle = ground.band;
+      for (let i = first; i <= last; i++) {
+        const y = yOf(i);
+        const [top, height] = [y + above, rowHeight - above - 1];
+        if (lines[i]!.row === undefined) context.fillRect(0, y, this.#width, rowHeight);
+        else context.drawImage(picture, 0, i - first, columns, 1, LABEL_WIDTH, top, width, height);
+      }
+    }
     if (scene.knownUntilNs < view.endNs) {
       const x = Math.max(LABEL_WIDTH, this.xAt(view, scene.knownUntilNs));
       context.fillStyle = ground.band;
@@ -193,24 +228,25 @@ export class Timeline {
     }
     context.fillStyle = ground.back;
     context.fillRect(0, this.top, LABEL_WIDTH, this.rowsHeight);
-    for (let i = first; i <= last; i++) this.#label(context, scene, ground, i);
+    if (this.hasWords) for (let i = first; i <= last; i++) this.#label(context, scene, ground, i);
+    else this.#smallLabels(context, scene, ground, first, last);
     context.restore();
     return complete;
   }
 
   #label(context: CanvasRenderingContext2D, scene: Scene, ground: Ground, index: number): void {
     const line = scene.lines[index]!;
-    const y = this.top + index * ROW_HEIGHT - this.scroll;
-    const middle = y + ROW_HEIGHT / 2 + 0.5;
+    const y = this.top + index * this.rowHeight - this.scroll;
+    const middle = y + this.rowHeight / 2 + 0.5;
     if (line.row === undefined) {
       context.fillStyle = ground.band;
-      context.fillRect(0, y, LABEL_WIDTH, ROW_HEIGHT);
+      context.fillRect(0, y, LABEL_WIDTH, this.rowHeight);
     }
     if (index === scene.cursorLine) {
       context.fillStyle = `${ground.accent}33`;
-      context.fillRect(0, y, this.#width, ROW_HEIGHT);
+      context.fillRect(0, y, this.#width, this.rowHeight);
       context.fillStyle = ground.accent;
-      context.fillRect(0, y, 3, ROW_HEIGHT);
+      context.fillRect(0, y, 3, this.rowHeight);
     }
     let x = 10 + line.depth * 12;
     if (line.group !== undefined) {
@@ -232,9 +268,41 @@ export class Timeline {
     context.textAlign = "left";
   }
 
+  /** Of rows without words: names of processes, as many as there is room for. */
+  #smallLabels(
+    context: CanvasRenderingContext2D,
+    scene: Scene,
+    ground: Ground,
+    first: number,
+    last: number,
+  ): void {
+    context.font = SMALL;
+    let free = this.top;
+    for (let i = first; i <= last; i++) {
+      const line = scene.lines[i]!;
+      const y = this.top + i * this.rowHeight - this.scroll;
+      if (i === scene.cursorLine) {
+        context.fillStyle = `${ground.accent}44`;
+        context.fillRect(0, y, this.#width, this.rowHeight);
+        context.fillStyle = ground.accent;
+        context.fillRect(0, y, LABEL_WIDTH - 2, Math.max(2, this.rowHeight));
+      }
+      if (line.depth > 0 || y < free) continue;
+      free = y + SMALL_LINE;
+      context.fillStyle = ground.line;
+      context.fillRect(LABEL_WIDTH - 8, y, 8, 1);
+      context.fillStyle = line.group === undefined ? ground.faint : ground.text;
+      context.fillText(fitted(context, line.label, LABEL_WIDTH - 100), 10, y + 5);
+      context.fillStyle = ground.faint;
+      context.textAlign = "right";
+      context.fillText(fitted(context, line.detail, 80), LABEL_WIDTH - 12, y + 5);
+      context.textAlign = "left";
+    }
+  }
+
   /** Words on states that are wide enough. */
   #texts(context: CanvasRenderingContext2D, scene: Scene): void {
-    if (scene.states.length === 0) return;
+    if (scene.states.length === 0 || !this.hasWords) return;
     const colors = colorsOf(scene.theme);
     const byRow = new Map(scene.states.map((one) => [one.row, one]));
     const { first, last } = this.visible(scene.lines.length);
@@ -246,7 +314,7 @@ export class Timeline {
     for (let i = first; i <= last; i++) {
       const found = byRow.get(scene.lines[i]!.row?.id ?? -1);
       if (found === undefined) continue;
-      const middle = this.top + i * ROW_HEIGHT - this.scroll + ROW_HEIGHT / 2 + 0.5;
+      const middle = this.top + i * this.rowHeight - this.scroll + this.rowHeight / 2 + 0.5;
       for (const [beginNs, endNs, doing, label] of found.states) {
         if (label === "") continue;
         const from = Math.max(LABEL_WIDTH, this.xAt(scene.view, beginNs));
@@ -266,7 +334,8 @@ export class Timeline {
     lines.forEach((line, i) => {
       if (line.row !== undefined && !lineOfRow.has(line.row.id)) lineOfRow.set(line.row.id, i);
     });
-    const center = (line: number): number => this.top + line * ROW_HEIGHT - this.scroll + ROW_HEIGHT / 2;
+    const center = (line: number): number =>
+      this.top + line * this.rowHeight - this.scroll + this.rowHeight / 2;
     context.save();
     context.beginPath();
     context.rect(LABEL_WIDTH, this.top, this.tracksWidth, this.rowsHeight);
@@ -302,7 +371,8 @@ export class Timeline {
     for (const { row, beginNs, endNs } of critical.slices) {
       const line = lineOfRow.get(row);
       if (line === undefined || endNs < view.beginNs || beginNs > view.endNs) continue;
-      const y = this.top + line * ROW_HEIGHT - this.scroll + ROW_HEIGHT - 3;
+      const y =
+        this.top + line * this.rowHeight - this.scroll + Math.max(this.rowHeight / 2, this.rowHeight - 3);
       const [from, to] = [this.xAt(view, beginNs), this.xAt(view, endNs)];
       if (before === undefined) context.moveTo(from, y);
       else {
@@ -426,13 +496,13 @@ export class Timeline {
     }
     if (selectedState !== undefined) {
       const line = scene.lines.findIndex(({ row }) => row?.id === selectedState.row);
-      const y = this.top + line * ROW_HEIGHT - this.scroll;
-      if (line >= 0 && y >= this.top - ROW_HEIGHT) {
+      const y = this.top + line * this.rowHeight - this.scroll;
+      if (line >= 0 && y >= this.top - this.rowHeight) {
         const from = this.xAt(view, selectedState.beginNs);
         const to = this.xAt(view, selectedState.endNs);
         context.strokeStyle = ground.text;
         context.lineWidth = 1.5;
-        context.strokeRect(from, y + 1, Math.max(2, to - from), ROW_HEIGHT - 2);
+        context.strokeRect(from, y + 1, Math.max(2, to - from), Math.max(1, this.rowHeight - 2));
       }
     }
     if (cursorNs !== undefined) vertical(context, this.xAt(view, cursorNs), this.#height, ground.accent, []);

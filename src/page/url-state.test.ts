@@ -13,6 +13,7 @@ test("what is encoded is decoded again, to the nanosecond", () => {
     cursor: 12,
     filter: "mysql -idle & co",
     sort: "name",
+    rows: "low",
     idle: true,
     pins: [3, 14],
     folded: ["labvm  212", "cpus"],
@@ -24,5 +25,9 @@ test("what is encoded is decoded again, to the nanosecond", () => {
 });
 
 test("nonsense is left out", () => {
-  assert.deepEqual(decode("#begin=x&sort=upwards&theme=pink&pins=a.2"), { pins: [2], marks: [], folded: [] });
+  assert.deepEqual(decode("#begin=x&sort=upwards&rows=huge&theme=pink&pins=a.2"), {
+    pins: [2],
+    marks: [],
+    folded: [],
+  });
 });

@@ -1,5 +1,5 @@
 /** The view as the address after `#`: whoever opens the link sees the same. */
-import type { Sort } from "./rows.js";
+import { ROW_SIZES, type RowSize, type Sort } from "./rows.js";
 
 export interface UrlState {
   readonly experiment?: string;
@@ -12,6 +12,7 @@ export interface UrlState {
   readonly cursor?: number;
   readonly filter?: string;
   readonly sort?: Sort;
+  readonly rows?: RowSize;
   readonly idle?: boolean;
   readonly pins?: readonly number[];
   readonly folded?: readonly string[];
@@ -39,6 +40,7 @@ export function encode(state: UrlState): string {
   }
   if (state.filter !== undefined && state.filter !== "") query.set("filter", state.filter);
   if (state.sort !== undefined && state.sort !== "activity") query.set("sort", state.sort);
+  if (state.rows !== undefined && state.rows !== "tall") query.set("rows", state.rows);
   if (state.idle === true) query.set("idle", "1");
   if (state.pins !== undefined && state.pins.length > 0) query.set("pins", state.pins.join("."));
   if (state.folded !== undefined && state.folded.length > 0) query.set("folded", state.folded.join("|"));
@@ -69,6 +71,8 @@ export function decode(text: string): UrlState {
   if (filter !== null) state.filter = filter;
   const sort = query.get("sort");
   if (sort === "name" || sort === "tid" || sort === "activity") state.sort = sort;
+  const rows = ROW_SIZES.find((one) => one === query.get("rows"));
+  if (rows !== undefined) state.rows = rows;
   if (query.get("idle") === "1") state.idle = true;
   const list = (name: string): number[] =>
     (query.get(name) ?? "")

@@ -207,11 +207,12 @@ export class HistoryService {
     rows: readonly number[],
     range: Stretch,
     most: number,
+    leastNs = 0,
   ): { row: number; tooMany: boolean; states: StateLine[] }[] {
     return rows
       .filter((id) => this.history.rows[id] !== undefined)
       .map((row) => {
-        const states = statesIn(this.history, this.history.rows[row]!, range, most);
+        const states = statesIn(this.history, this.history.rows[row]!, range, most, leastNs);
         return { row, tooMany: states === undefined, states: states ?? [] };
       });
   }

@@ -124,7 +124,8 @@ const QUERIES: Readonly<Record<string, Query>> = {
     };
   },
   async states({ history }, query) {
-    return json(await history.states(rowsOf(query.get("rows")), stretch(query), MOST_STATES));
+    const leastNs = numberOf(query, "least", 0);
+    return json(await history.states(rowsOf(query.get("rows")), stretch(query), MOST_STATES, leastNs));
   },
   async at({ history }, query) {
     const moment = await history.at(numberOf(query, "row"), numberOf(query, "ns"));
