@@ -49,7 +49,7 @@ export const command: Command = {
       ...PERIOD_OPTIONS,
     ],
     notes: [
-      'Apache:  CustomLog "|periscope watch --field D --threshold 1s" "%D %m %U %P"',
+      'Apache:  CustomLog "|periscope watch --field D --threshold 1s" "%D %m %U pid=%P"',
       "nginx:   access_log syslog:server=127.0.0.1:5514 timed;   periscope watch --syslog 5514 --field request_time …",
       "HAProxy: log 127.0.0.1:5514 local0; option httplog;       periscope watch --syslog 5514 --field Ta …",
     ].join("\n"),

@@ -382,7 +382,7 @@ test("Apache's piped log: periscope watch as the documentation says", {
     `ErrorLog ${home}/error.log`,
     `ScriptAlias /cgi/ ${home}/cgi/`,
     `<Directory ${home}/cgi>\nRequire all granted\n</Directory>`,
-    `CustomLog "|${program} watch --field D --threshold 1s --cause page --socket ${join(directory, "alpha.sock")}" "%D %m %U %P"`,
+    `CustomLog "|${program} watch --field D --threshold 1s --cause page --socket ${join(directory, "alpha.sock")}" "%D %m %U pid=%P"`,
   ];
   writeFileSync(join(home, "httpd.conf"), `${config.join("\n")}\n`);
   // In a process group of its own: Apache ends by killing its whole group.
@@ -405,6 +405,12 @@ test("Apache's piped log: periscope watch as the documentation says", {
 
     assert.equal(found.attributes["3"], "/cgi/slow");
     assert.ok(Number(found.attributes["duration_ms"]) > 1190);
+    // No profile knows this service; the log line says which process was slow, so its waits are told: for the script,
+    // which slept.
+    assert.equal(found.why, "stored");
+    const why = readFileSync(join(store, "incidents", found.id, "why.txt"), "utf8");
+    assert.match(why, /apache2/);
+    assert.match(why, /sleep/);
   } finally {
     server.kill();
   }

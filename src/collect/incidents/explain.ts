@@ -1,4 +1,7 @@
-/** Runs `why` (or `report`, where there are no periods to explain) over what an incident gathered, one at a time, and stores the answer beside the traces. */
+/**
+ * Runs `why` over what an incident gathered, one at a time, and stores the answer beside the traces. Where there are no
+ * periods to explain: the critical path of the thread that the trigger names, else `report`.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -7,6 +10,8 @@ import type { Logger } from "../log.js";
 import type { Incident } from "./incident.js";
 
 const TIMEOUT_MS = 10 * 60_000;
+/** No flight recorder remembers an hour. */
+const MOST_MS = 3_600_000;
 const SUMMARY_LINES = 6;
 const SUMMARY_CHARACTERS = 1000;
 
@@ -51,18 +56,18 @@ export class Explainer {
     incident.why = "running";
     this.update(incident);
     const directory = join(this.options.store, "incidents", incident.id);
-    const { whyArguments } = this.options;
-    let failure = await this.#run(directory, "txt", ["why", ...whyArguments]);
-    let json = ["why", ...whyArguments, "--json"];
+    let command: readonly string[] = ["why", ...this.options.whyArguments];
+    let failure = await this.#run(directory, "txt", command);
     let note = "";
-    if (failure !== undefined && !this.#closed) {
-      // No periods are known to explain: then at least what the machines did.
-      note = `${failure.replace(/^periscope: (why: )?/, "")}\nWhat the machines did instead:\n`;
-      failure = await this.#run(directory, "txt", ["report"]);
-      json = ["report", "--json"];
+    for (const [next, says] of instead(incident)) {
+      if (failure === undefined || this.#closed) break;
+      if (note === "") note = `${failure.replace(/^periscope: (why: )?/, "")}\n`;
+      command = next;
+      failure = await this.#run(directory, "txt", command);
+      if (failure === undefined) note += `${says}:\n`;
     }
     if (this.#closed) return;
-    if (failure === undefined) await this.#run(directory, "json", json);
+    if (failure === undefined) await this.#run(directory, "json", [...command, "--json"]);
     incident.why = failure === undefined ? "stored" : "failed";
     incident.whySummary = failure ?? note + summaryOf(join(directory, "why.txt"));
     this.update(incident);
@@ -110,6 +115,24 @@ export class Explainer {
     this.#closed = true;
     this.#running?.kill();
   }
+}
+
+/** What is told when no periods are known to explain, best first, each with its heading. */
+function instead({ attributes, atNs, host, hosts }: Incident): (readonly [readonly string[], string])[] {
+  const commands: (readonly [readonly string[], string])[] = [];
+  const thread = Number(attributes["tid"] ?? attributes["pid"]);
+  const durationMs = Number(attributes["duration_ms"]);
+  if (Number.isSafeInteger(thread) && thread > 0 && durationMs > 0 && durationMs < MOST_MS) {
+    const beginNs = atNs - BigInt(Math.round(durationMs * 1e6));
+    const range = ["--begin", String(beginNs), "--end", String(atNs)];
+    const whose = hosts.size > 1 && hosts.has(host) ? ["--host", host] : [];
+    commands.push([
+      ["critical-path", "--tid", String(thread), ...whose, ...range],
+      `Where the time of thread ${thread} went instead`,
+    ]);
+  }
+  commands.push([["report"], "What the machines did instead"]);
+  return commands;
 }
 
 function summaryOf(path: string): string {
