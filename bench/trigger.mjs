@@ -1,19 +1,25 @@
 // From a trigger to frozen buffers on the last of 20 agents, each a process of its own with a real flight recorder
-// (tracefs, a few events) and TLS to the collector; beside it the way of ssh: `ssh HOST true` to as many hosts, one
-// after the other and all at once, on the same machine in the same run.
+// (tracefs, a few events) and TLS to the collector. Beside it, on the same machine in the same run: the way of ssh
+// (`ssh HOST true` to as many hosts, one after the other and all at once), and LTTng's own trigger action.
+//
+//   npm run bench:trigger [-- --agents 20] [--triggers 30] [--no-ssh] [--no-lttng]
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { get } from "node:https";
 import { connect } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { measureLttng } from "./trigger/lttng.mjs";
+import { measureSsh } from "./trigger/ssh.mjs";
 
 const { values } = parseArgs({
   options: {
     agents: { type: "string", default: "20" },
     triggers: { type: "string", default: "30" },
     "no-ssh": { type: "boolean", default: false },
+    "no-lttng": { type: "boolean", default: false },
   },
 });
 const agents = Number(values.agents);
@@ -24,6 +30,14 @@ const children = [];
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 
+/** Lines of all programs' logs. */
+const logged = [];
+/** When the collector had the trace of each host on its disk, epoch ms. */
+const storedMs = (incident) =>
+  logged
+    .filter((line) => line.event === "snapshot stored" && line.incident === incident)
+    .map((line) => line.heardMs);
+
 function start(args, name) {
   const child = spawn(process.execPath, [program, ...args, "--log", "json"], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -31,23 +45,39 @@ function start(args, name) {
   children.push(child);
   return new Promise((resolve, reject) => {
     let text = "";
+    let at = 0;
     child.stderr.on("data", (bytes) => {
       text += bytes;
-      const ready = text.split("\n").find((line) => line.includes('"event":"ready"'));
-      if (ready !== undefined) resolve(JSON.parse(ready));
+      const heardMs = performance.timeOrigin + performance.now();
+      for (let end = text.indexOf("\n", at); end >= 0; end = text.indexOf("\n", at)) {
+        const line = text.slice(at, end);
+        at = end + 1;
+        if (!line.startsWith("{")) continue;
+        const told = { ...JSON.parse(line), heardMs };
+        logged.push(told);
+        if (told.event === "ready") resolve(told);
+      }
     });
     child.on("exit", (code) => reject(new Error(`${name} ended (${code}): ${text.slice(-500)}`)));
   });
 }
 
-async function json(url, init) {
-  const response = await fetch(url, init);
-  return await response.json();
+/** The collector's certificate is checked, as its callers do. */
+let ca;
+function json(url) {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { ca }, async (response) => {
+      let text = "";
+      for await (const piece of response) text += piece;
+      resolve(JSON.parse(text));
+    });
+    request.on("error", reject);
+  });
 }
 
 /** One trigger by the socket of the first agent, as a web server's log watcher says it; answers the incident. */
-async function fire(http, n, before) {
-  const socket = connect(join(directory, "agent0.sock"));
+async function fire(place, http, n, before) {
+  const socket = connect(join(place, "agent0.sock"));
   await new Promise((resolve) => socket.on("connect", resolve));
   socket.end(`bench${n} duration_ms=1200\n`);
   for (let tries = 0; tries < 600; tries++) {
@@ -59,8 +89,11 @@ async function fire(http, n, before) {
   throw new Error("no incident");
 }
 
-async function measureAgents() {
-  const certificates = join(directory, "certificates");
+/** With so many agents; the programs run on. */
+async function measureAgents(agents) {
+  const place = join(directory, `agents${agents}`);
+  mkdirSync(place);
+  const certificates = join(place, "certificates");
   spawnSync(process.execPath, [program, "certificates", certificates]);
   const file = (name) => join(certificates, name);
   const ready = await start(
@@ -68,7 +101,7 @@ async function measureAgents() {
       ...[
         "collect",
         "--store",
-        join(directory, "store"),
+        join(place, "store"),
         "--control-port",
         "0",
         "--data-port",
@@ -91,8 +124,7 @@ async function measureAgents() {
     ],
     "collector",
   );
-  process.env.NODE_EXTRA_CA_CERTS = file("ca.pem");
-  process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+  ca = readFileSync(file("ca.pem"));
   const http = `https://127.0.0.1:${ready.http}`;
   for (let i = 0; i < agents; i++) {
     // Few events: 20 recorders in one kernel would make every context switch pay 20 times, as no host does.
@@ -107,15 +139,8 @@ async function measureAgents() {
           "--cert",
           file("agent.pem"),
         ],
-        ...[
-          "--key",
-          file("agent.key"),
-          "--host-name",
-          `host${i}`,
-          "--socket",
-          join(directory, `agent${i}.sock`),
-        ],
-        ...["--spool", join(directory, `spool${i}`), "--buffer-size", "64K", "--events", "sched_process_*"],
+        ...["--key", file("agent.key"), "--host-name", `host${i}`, "--socket", join(place, `agent${i}.sock`)],
+        ...["--spool", join(place, `spool${i}`), "--buffer-size", "64K", "--events", "sched_process_*"],
       ],
       `agent ${i}`,
     );
@@ -128,115 +153,95 @@ async function measureAgents() {
   const last = [];
   const all = [];
   const whole = [];
+  const stored = [];
   let before;
   for (let n = 0; n < rounds; n++) {
-    const incident = await fire(http, n, before);
+    const incident = await fire(place, http, n, before);
     before = incident.id;
     const freezes = incident.hosts.map((host) => host.freezeMs).filter((ms) => ms !== null);
     if (freezes.length !== agents) throw new Error(`${freezes.length} of ${agents} agents froze`);
     // By the clocks (all of this machine): from the moment of the trigger to the last agent's "frozen".
-    whole.push(
-      Math.max(...incident.hosts.map((host) => Number(BigInt(host.frozenNs) - BigInt(incident.atNs)) / 1e6)),
-    );
+    whole.push(lastFrozenMs(incident) - Number(BigInt(incident.atNs)) / 1e6);
     last.push(Math.max(...freezes));
     all.push(...freezes);
+    stored.push(...storedMs(incident.id).map((ms) => ms - Number(BigInt(incident.atNs)) / 1e6));
     await sleep(300);
   }
+  /** When the last agent of the incident after `at` (epoch ms) was frozen. */
+  const frozen = async (at) => {
+    for (let tries = 0; tries < 600; tries++) {
+      const { incidents } = await json(`${http}/incidents?limit=1`);
+      if (incidents[0]?.state !== "saving" && Number(BigInt(incidents[0].atNs)) / 1e6 >= at)
+        return lastFrozenMs(incidents[0]);
+      await sleep(100);
+    }
+    throw new Error("LTTng's trigger made no incident");
+  };
+  const sorted = (list) => list.sort((a, b) => a - b);
   return {
-    last: last.sort((a, b) => a - b),
-    all: all.sort((a, b) => a - b),
-    whole: whole.sort((a, b) => a - b),
+    times: { last: sorted(last), all: sorted(all), whole: sorted(whole), stored: sorted(stored) },
+    collector: { ports: [ready.control, ready.data], frozen },
   };
 }
 
-/** A real sshd on loopback with a key of its own. */
-async function startSshd() {
-  const sshd = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].find((path) => existsSync(path));
-  if (sshd === undefined || spawnSync("ssh", ["-V"]).status !== 0) return undefined;
-  const home = join(directory, "ssh");
-  mkdirSync(home, { mode: 0o700 });
-  mkdirSync("/run/sshd", { recursive: true });
-  const key = (name) => spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(home, name)]);
-  key("host");
-  key("user");
-  writeFileSync(join(home, "authorized"), readFileSync(join(home, "user.pub")), { mode: 0o600 });
-  const port = 42022;
-  const config = [
-    `Port ${port}`,
-    "ListenAddress 127.0.0.1",
-    `HostKey ${join(home, "host")}`,
-    `AuthorizedKeysFile ${join(home, "authorized")}`,
-    `PidFile ${join(home, "pid")}`,
-    "StrictModes no",
-    "UsePAM no",
-    "PermitRootLogin yes",
-    "MaxStartups 1000",
-  ];
-  writeFileSync(join(home, "config"), `${config.join("\n")}\n`);
-  const child = spawn(sshd, ["-D", "-f", join(home, "config")], { stdio: "ignore" });
-  children.push(child);
-  await sleep(500);
-  const options = [
-    "-o",
-    "StrictHostKeyChecking=no",
-    "-o",
-    "UserKnownHostsFile=/dev/null",
-    "-o",
-    "LogLevel=ERROR",
-  ];
-  const args = [
-    "-p",
-    String(port),
-    "-i",
-    join(home, "user"),
-    ...options,
-    `${userInfo().username}@127.0.0.1`,
-    "true",
-  ];
-  if (spawnSync("ssh", args).status !== 0) return undefined;
-  return () =>
-    new Promise((resolve, reject) => {
-      const ssh = spawn("ssh", args, { stdio: "ignore" });
-      ssh.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`ssh ended with ${code}`))));
-    });
-}
+const lastFrozenMs = (incident) =>
+  Math.max(...incident.hosts.map((host) => Number(BigInt(host.frozenNs)) / 1e6));
 
-async function measureSsh(ssh) {
-  const sequential = [];
-  const parallel = [];
-  for (let n = 0; n < 5; n++) {
-    let began = performance.now();
-    for (let i = 0; i < agents; i++) await ssh();
-    sequential.push(performance.now() - began);
-    began = performance.now();
-    await Promise.all(Array.from({ length: agents }, ssh));
-    parallel.push(performance.now() - began);
-  }
-  return { sequential: sequential.sort((a, b) => a - b), parallel: parallel.sort((a, b) => a - b) };
-}
-
+const WIDTH = 54;
 const row = (name, sorted) => {
   const text = (ms) => `${ms.toFixed(1)} ms`.padStart(12);
-  console.log(`${name.padEnd(46)}${text(at(sorted, 0.5))}${text(at(sorted, 0.99))}${text(sorted.at(-1))}`);
+  console.log(`${name.padEnd(WIDTH)}${text(at(sorted, 0.5))}${text(at(sorted, 0.99))}${text(sorted.at(-1))}`);
 };
+/** Says why, instead of the rows, where something cannot be measured here. */
+async function beside(name, wanted, measure) {
+  if (!wanted) return undefined;
+  try {
+    return await measure();
+  } catch (error) {
+    console.log(`${name}: not measured: ${error.message}`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
 try {
-  const { last, all, whole } = await measureAgents();
+  const { times: alone } = await measureAgents(1);
+  for (const child of children.splice(0)) child.kill();
+  await sleep(1000);
+  const { times, collector } = await measureAgents(agents);
+  const { last, all, whole, stored } = times;
   console.log(
-    `${agents} agents, ${rounds} triggers`.padEnd(46) +
+    `${agents} agents, ${rounds} triggers; ${new Date().toISOString()}`.padEnd(WIDTH) +
       ["median", "p99", "max"].map((t) => t.padStart(12)).join(""),
   );
   row("trigger at the collector to frozen, each agent", all);
   row("the same, the last agent", last);
   row("from the trigger's line to the last frozen", whole);
-  const ssh = values["no-ssh"] ? undefined : await startSshd();
-  if (ssh === undefined) console.log("ssh: no sshd here (apt-get install openssh-server)");
-  else {
-    const { sequential, parallel } = await measureSsh(ssh);
+  row("the same to a host's trace on the collector's disk", stored);
+  row("one agent: from the trigger's line to frozen", alone.whole);
+  row("the same to its trace on the collector's disk", alone.stored);
+  const reached = await beside("ssh", !values["no-ssh"], () => measureSsh(directory, agents, children));
+  if (reached !== undefined) {
+    const { sequential, parallel } = reached;
     row(`ssh to ${agents} hosts, one after the other`, sequential);
     row(`ssh to ${agents} hosts, all at once`, parallel);
-    console.log(
-      `ratio ssh in parallel : Periscope (medians)  ${(at(parallel, 0.5) / at(last, 0.5)).toFixed(0)} : 1`,
-    );
+  }
+  const lttng = !values["no-lttng"];
+  const own = await beside("LTTng's trigger", lttng, () => measureLttng(rounds));
+  if (own !== undefined) {
+    row("LTTng's event rule, one host: first byte at relayd", own.first);
+    row("the same to the first byte of its buffers there", own.data);
+    row("the same to the snapshot's end", own.end);
+  }
+  const joined = await beside("LTTng's trigger to periscope", lttng, () => measureLttng(rounds, collector));
+  if (joined !== undefined) {
+    row("LTTng's event rule to our collector: first byte", joined.first);
+    row(`the same to the last of ${agents} agents frozen`, joined.frozen);
+    row("the same to the snapshot's end", joined.end);
+  }
+  if (reached !== undefined) {
+    const ratio = at(reached.parallel, 0.5) / at(last, 0.5);
+    console.log(`ratio ssh in parallel : Periscope (medians)  ${ratio.toFixed(0)} : 1`);
   }
 } finally {
   for (const child of children) child.kill();

@@ -2,7 +2,16 @@
  * Snapshots that the collector has not acknowledged: on disk, sent when there is a connection, sent again after the
  * next one until the collector says that it has them. Bounded: the oldest go when there are too many.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { CollectorConnection } from "./connection.js";
@@ -52,7 +61,10 @@ export class Outbox {
     const files = filesBelow(join(this.directory, saved.incident, TRACE));
     const bytes = files.reduce((sum, path) => sum + statSync(path).size, 0);
     const message: SavedMessage = { type: "saved", ...saved, bytes };
-    writeFileSync(join(this.directory, saved.incident, SAVED), JSON.stringify(message));
+    // Whoever is killed while writing it has not saved the snapshot: it has its name when it is whole.
+    const path = join(this.directory, saved.incident, SAVED);
+    writeFileSync(`${path}.new`, JSON.stringify(message));
+    renameSync(`${path}.new`, path);
     const ids = this.#ids();
     for (const id of ids.slice(0, Math.max(0, ids.length - this.maxSnapshots))) {
       this.say("snapshot dropped", { incident: id, reason: `more than ${this.maxSnapshots} are not sent` });

@@ -114,6 +114,15 @@ export class Lttng {
     await new Promise((resolve) => child.on("exit", resolve));
   }
 
+  /** The process that moves what user-space programs write, while there is one. */
+  get consumer(): number | undefined {
+    const { stdout } = spawnSync("ps", ["-o", "pid=,comm=", "--ppid", String(this.#daemon?.pid)], {
+      encoding: "utf8",
+    });
+    const found = /(\d+) lttng-consumerd/.exec(stdout);
+    return found === null ? undefined : Number(found[1]);
+  }
+
   async stop(): Promise<void> {
     const daemon = this.#daemon;
     if (daemon !== undefined) {
