@@ -5,6 +5,7 @@ import { reuse } from "../explain/aligned.js";
 import { FileSink } from "../export/text-sink.js";
 import { readTimeline, type Timeline } from "../export/timeline.js";
 import { definePeriods } from "../periods/define.js";
+import type { EventSource } from "../sources/source.js";
 import { type Command, complain, reportProblems } from "./command.js";
 import { explainTarget, TIME_OPTIONS } from "./explain-options.js";
 import type { ParsedArguments } from "./options.js";
@@ -63,7 +64,20 @@ export const command: Command = {
       beginNs === undefined && endNs === undefined
         ? undefined
         : { beginNs: beginNs ?? info.beginNs, endNs: endNs ?? info.endNs };
-    const timeline = readTimeline(reuse(source, reopen), { periods: set, range });
+    const open = reuse(source, reopen);
+    if (format === "perfetto") {
+      const { PerfettoExport } = await import("../export/perfetto.js");
+      let failures: readonly string[] = [];
+      await toFile(args.get("output"), async (out) => {
+        const writer = new PerfettoExport(out);
+        const listen = (one: EventSource) => writer.listen(one, range);
+        const timeline = readTimeline(open, { periods: set, range, listen });
+        writer.finish(timeline);
+        ({ failures } = timeline);
+      });
+      return reportProblems(failures, 0);
+    }
+    const timeline = readTimeline(open, { periods: set, range });
     const endpoint = args.get("endpoint");
     if (format === "otlp" && endpoint !== undefined) {
       const { sendOtlp } = await import("../export/otlp.js");
@@ -125,9 +139,6 @@ async function write(
   out: FileSink,
 ): Promise<void> {
   switch (format) {
-    case "perfetto":
-      (await import("../export/perfetto.js")).writePerfetto(timeline, out);
-      return;
     case "chrome":
       (await import("../export/chrome.js")).writeChrome(timeline, out);
       return;

@@ -20,12 +20,15 @@ export interface TimelineOptions {
   readonly periods: PeriodSet | undefined;
   /** `ns` since the origin; without it, everything. */
   readonly range: Stretch | undefined;
+  /** Given the source before it is read, to subscribe to what the history does not keep. */
+  readonly listen?: ((source: CtfSource) => void) | undefined;
 }
 
 /** Reads the traces once, twice with periods. `open` opens them anew. Throws `PeriscopeError`. */
-export function readTimeline(open: () => CtfSource, { periods, range }: TimelineOptions): Timeline {
+export function readTimeline(open: () => CtfSource, { periods, range, listen }: TimelineOptions): Timeline {
   const source = open();
   if (source.info.traces.length === 0) throw new PeriscopeError(source.failures.join("; "));
+  listen?.(source);
   const builder = new HistoryBuilder(source);
   while (!builder.step(Number.POSITIVE_INFINITY));
   const { history } = builder;

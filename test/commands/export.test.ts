@@ -25,6 +25,7 @@ interface Switch {
   readonly nextTid: number;
   readonly prevState: number;
   readonly nextComm: string;
+  readonly nextPrio: number;
 }
 
 /** All switches, as babeltrace2 tells them. */
@@ -34,11 +35,11 @@ function switchesOf(path: string): Switch[] {
   const found: Switch[] = [];
   for (const line of run.stdout.split("\n")) {
     const match =
-      /^\[(\d+)\.(\d{9})\].* sched_switch: \{ cpu_id = (\d+) \}.* prev_tid = (\d+), .* prev_state = (\d+), next_comm = "(.*)", next_tid = (\d+),/.exec(
+      /^\[(\d+)\.(\d{9})\].* sched_switch: \{ cpu_id = (\d+) \}.* prev_tid = (\d+), .* prev_state = (\d+), next_comm = "(.*)", next_tid = (\d+), next_prio = (-?\d+)/.exec(
         line,
       );
     if (match === null) continue;
-    const [, s, ns, cpu, prevTid, prevState, nextComm, nextTid] = match;
+    const [, s, ns, cpu, prevTid, prevState, nextComm, nextTid, nextPrio] = match;
     found.push({
       at: BigInt(s! + ns!),
       cpu: Number(cpu),
@@ -46,6 +47,7 @@ function switchesOf(path: string): Switch[] {
       nextTid: Number(nextTid),
       prevState: Number(prevState),
       nextComm: nextComm!,
+      nextPrio: Number(nextPrio),
     });
   }
   return found;
@@ -78,9 +80,12 @@ function loggedInstances(path: string): bigint[][] {
 }
 
 test("Perfetto: slices nest, threads have names, wake-ups go forward, periods are those of periodlog", () => {
-  const { tracks, events } = readPerfetto(readFileSync(exported("perfetto", ...profile)));
-  const threads = [...tracks.values()].flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
-  assert.ok(threads.some(({ tid, threadName }) => tid === 668 && threadName === "apache2"));
+  const { tracks, events, trees } = readPerfetto(readFileSync(exported("perfetto", ...profile)));
+  const names = new Map(trees.flatMap(({ threads = [] }) => threads.map(({ tid, name }) => [tid, name])));
+  assert.equal(names.get(668), "apache2");
+  for (const { thread } of tracks.values()) {
+    if (thread !== undefined) assert.ok(names.has(thread.tid), `thread ${thread.tid} is in no process tree`);
+  }
   for (const { parentUuid, uuid } of tracks.values()) {
     if (parentUuid !== undefined) assert.ok(tracks.has(parentUuid), `track ${uuid} has no parent`);
   }
@@ -121,6 +126,70 @@ test("Perfetto: slices nest, threads have names, wake-ups go forward, periods ar
   const expected = loggedInstances("request").map(([begin, end]) => end! - begin!);
   for (const one of expected) assert.ok(durations.includes(one), `a request of ${one} ns`);
   assert.ok(expected.length > 5);
+});
+
+test("Perfetto: the kernel's switches, wake-ups and interrupts are those that babeltrace2 tells", {
+  skip: needs("babeltrace2"),
+}, () => {
+  const { kernel, trees, kernelRelease } = readPerfetto(readFileSync(exported("perfetto")));
+  assert.equal(kernelRelease, "6.1.0-56-amd64");
+  const text = babeltrace2(["--clock-seconds", trace]).stdout.split("\n");
+  const told = (event: string) => text.filter((line) => line.includes(` ${event}: {`)).length;
+  const found = (kind: string) => kernel.filter((one) => one.kind === kind);
+  // Every switch, in the order of each CPU: what a reader takes from the switch before is right, too.
+  const theirs = switchesOf(trace);
+  assert.ok(theirs.length > 2000);
+  for (const cpu of new Set(theirs.map((one) => one.cpu))) {
+    const expected = theirs.filter((one) => one.cpu === cpu);
+    const [opening, ...mine] = found("switch").filter((one) => one.cpu === cpu);
+    assert.equal(mine.length, expected.length, `switches of CPU ${cpu}`);
+    // Whom the first switch takes the CPU from has had it until then.
+    assert.equal(opening?.number, expected[0]!.prevTid);
+    assert.equal(opening?.prevTid, 0);
+    let running = opening!.number;
+    mine.forEach((one, i) => {
+      const { at, prevTid, nextTid, prevState, nextComm, nextPrio } = expected[i]!;
+      assert.equal(running, prevTid);
+      assert.deepEqual(
+        [one.at, one.number, one.name, one.prevState, one.prio],
+        [at, nextTid, nextComm, prevState, nextPrio + 100],
+      );
+      running = nextTid;
+    });
+  }
+  assert.equal(found("waking").length, told("sched_waking"));
+  assert.equal(found("irq").length, told("irq_handler_entry"));
+  assert.equal(found("softirq").length, told("irq_softirq_entry"));
+  assert.equal(found("new task").length, told("sched_process_fork"));
+  // Not all wake-ups come from interrupts, and not all from threads.
+  const flags = new Set(found("waking").map((one) => one.flags));
+  assert.ok(flags.has(0) && flags.has(8) && flags.has(16), [...flags].join());
+  const known = new Set(trees.flatMap(({ threads = [] }) => threads.map(({ tid }) => tid)));
+  for (const { number } of [...found("switch"), ...found("waking")])
+    assert.ok(number === 0 || known.has(number), `thread ${number} is in no process tree`);
+  const apache = trees.flatMap(({ processes = [] }) => processes).find(({ pid }) => pid === 668);
+  assert.deepEqual(apache?.cmdline, ["apache2"]);
+});
+
+test("Perfetto: a range has the switches in it, and begins with who runs then", {
+  skip: needs("babeltrace2"),
+}, () => {
+  const [begin, end] = [1795453174_500000000n, 1795453177_000000000n];
+  const seconds = (ns: bigint) => `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, "0")}`;
+  const path = exported("perfetto", "--begin", seconds(begin), "--end", seconds(end));
+  const { kernel, events } = readPerfetto(readFileSync(path));
+  for (const { at } of [...kernel, ...events]) assert.ok(begin <= at && at <= end, `${at}`);
+  const theirs = switchesOf(trace);
+  for (const cpu of new Set(theirs.map((one) => one.cpu))) {
+    const expected = theirs.filter((one) => one.cpu === cpu && begin <= one.at && one.at <= end);
+    const before = theirs.filter((one) => one.cpu === cpu && one.at < begin).at(-1);
+    const [opening, ...mine] = kernel.filter((one) => one.kind === "switch" && one.cpu === cpu);
+    assert.deepEqual([opening?.at, opening?.number], [begin, before?.nextTid]);
+    assert.deepEqual(
+      mine.map(({ at, number }) => [at, number]),
+      expected.map(({ at, nextTid }) => [at, nextTid]),
+    );
+  }
 });
 
 test("Chrome's JSON: slices nest, and threads are off their CPUs when babeltrace2 says so", {
