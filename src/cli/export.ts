@@ -10,6 +10,7 @@ import { type Command, complain, reportProblems } from "./command.js";
 import { explainTarget, TIME_OPTIONS } from "./explain-options.js";
 import type { ParsedArguments } from "./options.js";
 import { PERIOD_OPTIONS, periodArguments } from "./period-options.js";
+import { wholeNumber } from "./terminal.js";
 
 const FORMATS: Readonly<Record<string, string>> = {
   perfetto: "ui.perfetto.dev",
@@ -19,6 +20,9 @@ const FORMATS: Readonly<Record<string, string>> = {
   csv: "a table",
   parquet: "a table, for DuckDB, pandas, Spark",
 };
+
+/** Instances whose critical path is told, unless asked for more. */
+const DEFAULT_PATHS = 100;
 
 export const command: Command = {
   spec: {
@@ -36,6 +40,11 @@ export const command: Command = {
       },
       { name: "endpoint", value: "URL", help: "otlp: the collector, like http://127.0.0.1:4318" },
       { name: "header", value: "NAME: VALUE", many: true, help: "otlp: for the collector" },
+      {
+        name: "critical-path",
+        value: "N",
+        help: `otlp: critical paths of the N longest instances as span events (default ${DEFAULT_PATHS}; 0: none)`,
+      },
       ...PERIOD_OPTIONS,
       ...TIME_OPTIONS,
     ],
@@ -57,6 +66,7 @@ export const command: Command = {
     const table = tableName(args, definitions.periods.length > 0);
     const set = definitions.periods.length === 0 ? undefined : definePeriods(definitions);
     const headers = headersOf(args);
+    const most = wholeNumber(args.get("critical-path"), "export: --critical-path", 0) ?? DEFAULT_PATHS;
     const { source, reopen, time } = explainTarget(args, "export");
     const { beginNs, endNs } = time;
     const { info } = source;
@@ -79,9 +89,17 @@ export const command: Command = {
     }
     const timeline = readTimeline(open, { periods: set, range });
     const endpoint = args.get("endpoint");
-    if (format === "otlp" && endpoint !== undefined) {
-      const { sendOtlp } = await import("../export/otlp.js");
-      complain(`${await sendOtlp(timeline, { endpoint, headers })} spans sent to ${endpoint}`);
+    if (format === "otlp") {
+      const { otlpRequests, sendOtlp } = await import("../export/otlp.js");
+      const { criticalPaths } = await import("../export/span-events.js");
+      const paths = most === 0 ? new Map() : criticalPaths(reopen(), timeline, most);
+      if (endpoint !== undefined) {
+        complain(`${await sendOtlp(timeline, paths, { endpoint, headers })} spans sent to ${endpoint}`);
+      } else {
+        await toFile(args.get("output"), async (out) => {
+          for (const { body } of otlpRequests(timeline, paths)) out.write(`${JSON.stringify(body)}\n`);
+        });
+      }
     } else await toFile(args.get("output"), (out) => write(format, timeline, table, out));
     return reportProblems(timeline.failures, 0);
   },
@@ -145,11 +163,6 @@ async function write(
     case "stacks":
       (await import("../export/stacks.js")).writeStacks(timeline, out);
       return;
-    case "otlp": {
-      const { otlpRequests } = await import("../export/otlp.js");
-      for (const { body } of otlpRequests(timeline)) out.write(`${JSON.stringify(body)}\n`);
-      return;
-    }
     default: {
       const { parquetOf, tableOf, writeCsv } = await import("../export/table.js");
       const rows = tableOf(timeline, table);

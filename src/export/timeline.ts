@@ -53,6 +53,9 @@ export interface Instance {
   readonly endNs: number;
   readonly host: string;
   readonly tid: number;
+  /** Index of the host, and the CPU on which it ended. */
+  readonly hostIndex: number;
+  readonly endCpu: number;
   readonly completed: boolean;
   readonly captures: readonly (readonly [key: string, value: string])[];
 }
@@ -73,6 +76,8 @@ export function* instancesOf({ history, periods, range }: Timeline): Generator<I
       endNs,
       host: history.hosts[of.host[id]!] ?? "",
       tid: of.tid[id]!,
+      hostIndex: of.host[id]!,
+      endCpu: of.endCpu[id]!,
       completed: of.completed[id] === 1,
       captures: periods.captures.get(id) ?? [],
     };

@@ -293,6 +293,31 @@ test("tables: CSV by Python's reader, Parquet by hyparquet, the same numbers to 
   assert.match(requests[0]!["captures"]!, /worker_pid/);
 });
 
+interface Attribute {
+  readonly key: string;
+  readonly value: { readonly stringValue?: string; readonly intValue?: string };
+}
+
+interface Span {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: readonly Attribute[];
+  readonly events?: readonly {
+    readonly timeUnixNano: string;
+    readonly name: string;
+    readonly attributes: readonly Attribute[];
+  }[];
+}
+
+function spansOf(body: string): Span[] {
+  const { resourceSpans } = JSON.parse(body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+}
+
 test("OTLP: a receiver gets every span once, though it is busy first", async () => {
   const bodies: string[] = [];
   let refused = 0;
@@ -322,19 +347,7 @@ test("OTLP: a receiver gets every span once, though it is busy first", async () 
   const code = await new Promise((resolve) => child.on("exit", resolve));
   server.close();
   assert.equal(code, 0, errors);
-  interface Span {
-    readonly traceId: string;
-    readonly spanId: string;
-    readonly parentSpanId?: string;
-    readonly name: string;
-    readonly startTimeUnixNano: string;
-    readonly endTimeUnixNano: string;
-  }
-  const spans = bodies.flatMap((body) =>
-    (JSON.parse(body).resourceSpans as { scopeSpans: { spans: Span[] }[] }[]).flatMap(({ scopeSpans }) =>
-      scopeSpans.flatMap((scope) => scope.spans),
-    ),
-  );
+  const spans = bodies.flatMap(spansOf);
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   assert.equal(byId.size, spans.length);
   for (const { traceId, spanId, parentSpanId, startTimeUnixNano } of spans) {
@@ -349,6 +362,93 @@ test("OTLP: a receiver gets every span once, though it is busy first", async () 
     .filter(({ name }) => name === "request")
     .map((span) => BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano));
   for (const [begin, end] of loggedInstances("request")) assert.ok(lengths.includes(end! - begin!));
+});
+
+test("OTLP: critical paths are span events that last as long as the span, and say what critical-path says", async () => {
+  const bodies: string[] = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const part of request) body += part;
+    bodies.push(body);
+    response.writeHead(200, { "content-type": "application/json" }).end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const child = spawn(process.execPath, [
+    ...[join(root, "bin/periscope"), "export", "--format", "otlp", "--endpoint", endpoint],
+    ...["--critical-path", "20", ...profile, trace],
+  ]);
+  let errors = "";
+  child.stderr.on("data", (part: Buffer) => {
+    errors += part;
+  });
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  server.close();
+  assert.equal(code, 0, errors);
+  const spans = bodies.flatMap(spansOf);
+  const lengthOf = (span: Span) => BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano);
+  const told = spans.filter(({ events }) => events !== undefined);
+  assert.equal(told.length, 20);
+  const lengths = told.map(lengthOf).sort((a, b) => (a < b ? -1 : 1));
+  for (const span of spans) if (span.events === undefined) assert.ok(lengthOf(span) <= lengths[0]!);
+  const said = (attributes: readonly Attribute[], name: string) => {
+    const value = attributes.find(({ key }) => key === name)?.value;
+    return value?.intValue ?? value?.stringValue;
+  };
+  for (const span of told) {
+    let at = BigInt(span.startTimeUnixNano);
+    for (const { timeUnixNano, name, attributes } of span.events!) {
+      assert.equal(BigInt(timeUnixNano), at, `${span.name}: ${name} does not follow the piece before`);
+      at += BigInt(said(attributes, "periscope.duration_ns")!);
+    }
+    assert.equal(at, BigInt(span.endTimeUnixNano), span.name);
+    assert.ok(span.events!.length <= 128, `${span.events!.length} events`);
+  }
+  const requests = spans
+    .filter(({ name }) => name === "request")
+    .sort((a, b) => (BigInt(a.startTimeUnixNano) < BigInt(b.startTimeUnixNano) ? -1 : 1));
+  let [compared, pieces] = [0, 0];
+  for (const [i, span] of requests.entries()) {
+    if (span.events === undefined || compared === 3) continue;
+    const instance = ["--period", "request", "--instance", `${i + 1}`];
+    const run = periscope(["critical-path", "--json", ...profile, ...instance, trace]);
+    assert.equal(run.code, 0, run.stderr);
+    // Epoch nanoseconds are beyond what JSON.parse keeps.
+    const path = JSON.parse(run.stdout.replace(/("\w*EpochNs": )(\d+)/g, '$1"$2"')) as {
+      beginEpochNs: string;
+      slices: {
+        beginEpochNs: string;
+        durationNs: number;
+        kind: string;
+        what: string;
+        thread: { tid: number };
+        cpu: number | null;
+      }[];
+    };
+    assert.equal(path.beginEpochNs, span.startTimeUnixNano);
+    const byBegin = new Map(path.slices.map((slice) => [slice.beginEpochNs, slice]));
+    let folded = 0;
+    for (const { timeUnixNano, attributes } of span.events) {
+      const count = said(attributes, "periscope.pieces");
+      if (count !== undefined) {
+        folded += Number(count);
+        continue;
+      }
+      const { durationNs, kind, what, thread, cpu } = byBegin.get(timeUnixNano)!;
+      assert.deepEqual(
+        ["duration_ns", "kind", "resource", "cpu"].map((name) => said(attributes, `periscope.${name}`)),
+        [`${durationNs}`, kind, what === "" ? undefined : what, cpu === null ? undefined : `${cpu}`],
+      );
+      assert.equal(said(attributes, "thread.id"), `${thread.tid}`);
+      pieces++;
+    }
+    const whole = span.events.filter(({ attributes }) => said(attributes, "periscope.pieces") === undefined);
+    assert.equal(folded + whole.length, path.slices.length);
+    compared++;
+  }
+  assert.ok(compared === 3 && pieces > 100, `${compared} requests, ${pieces} pieces`);
+  const slow = told.flatMap(({ events }) => events!).map(({ name }) => name);
+  assert.ok(slow.includes("waiting for the network: poll 8.8.6.6:53"), slow.join("\n"));
 });
 
 test("a damaged trace: what can be read is exported, and the exit code tells", () => {
@@ -379,6 +479,7 @@ test("wrong usage, and a collector that is not there", () => {
     [["--format", "otlp"], /spans are periods/],
     [["--format", "csv", "--table", "periods"], /expected --profile or --period/],
     [["--format", "otlp", ...profile, "--header", "x"], /expected NAME: VALUE/],
+    [["--format", "otlp", ...profile, "--critical-path", "all"], /--critical-path: "all"/],
   ] as const) {
     const run = periscope(["export", ...args, trace]);
     assert.equal(run.code, 2, run.stderr);
