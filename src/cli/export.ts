@@ -5,10 +5,12 @@ import { reuse } from "../explain/aligned.js";
 import { FileSink } from "../export/text-sink.js";
 import { readTimeline, type Timeline } from "../export/timeline.js";
 import { definePeriods } from "../periods/define.js";
+import type { EventSource } from "../sources/source.js";
 import { type Command, complain, reportProblems } from "./command.js";
 import { explainTarget, TIME_OPTIONS } from "./explain-options.js";
 import type { ParsedArguments } from "./options.js";
 import { PERIOD_OPTIONS, periodArguments } from "./period-options.js";
+import { wholeNumber } from "./terminal.js";
 
 const FORMATS: Readonly<Record<string, string>> = {
   perfetto: "ui.perfetto.dev",
@@ -18,6 +20,9 @@ const FORMATS: Readonly<Record<string, string>> = {
   csv: "a table",
   parquet: "a table, for DuckDB, pandas, Spark",
 };
+
+/** Instances whose critical path is told, unless asked for more. */
+const DEFAULT_PATHS = 100;
 
 export const command: Command = {
   spec: {
@@ -35,6 +40,11 @@ export const command: Command = {
       },
       { name: "endpoint", value: "URL", help: "otlp: the collector, like http://127.0.0.1:4318" },
       { name: "header", value: "NAME: VALUE", many: true, help: "otlp: for the collector" },
+      {
+        name: "critical-path",
+        value: "N",
+        help: `otlp: critical paths of the N longest instances as span events (default ${DEFAULT_PATHS}; 0: none)`,
+      },
       ...PERIOD_OPTIONS,
       ...TIME_OPTIONS,
     ],
@@ -56,6 +66,7 @@ export const command: Command = {
     const table = tableName(args, definitions.periods.length > 0);
     const set = definitions.periods.length === 0 ? undefined : definePeriods(definitions);
     const headers = headersOf(args);
+    const most = wholeNumber(args.get("critical-path"), "export: --critical-path", 0) ?? DEFAULT_PATHS;
     const { source, reopen, time } = explainTarget(args, "export");
     const { beginNs, endNs } = time;
     const { info } = source;
@@ -63,11 +74,32 @@ export const command: Command = {
       beginNs === undefined && endNs === undefined
         ? undefined
         : { beginNs: beginNs ?? info.beginNs, endNs: endNs ?? info.endNs };
-    const timeline = readTimeline(reuse(source, reopen), { periods: set, range });
+    const open = reuse(source, reopen);
+    if (format === "perfetto") {
+      const { PerfettoExport } = await import("../export/perfetto.js");
+      let failures: readonly string[] = [];
+      await toFile(args.get("output"), async (out) => {
+        const writer = new PerfettoExport(out);
+        const listen = (one: EventSource) => writer.listen(one, range);
+        const timeline = readTimeline(open, { periods: set, range, listen });
+        writer.finish(timeline);
+        ({ failures } = timeline);
+      });
+      return reportProblems(failures, 0);
+    }
+    const timeline = readTimeline(open, { periods: set, range });
     const endpoint = args.get("endpoint");
-    if (format === "otlp" && endpoint !== undefined) {
-      const { sendOtlp } = await import("../export/otlp.js");
-      complain(`${await sendOtlp(timeline, { endpoint, headers })} spans sent to ${endpoint}`);
+    if (format === "otlp") {
+      const { otlpRequests, sendOtlp } = await import("../export/otlp.js");
+      const { criticalPaths } = await import("../export/span-events.js");
+      const paths = most === 0 ? new Map() : criticalPaths(reopen(), timeline, most);
+      if (endpoint !== undefined) {
+        complain(`${await sendOtlp(timeline, paths, { endpoint, headers })} spans sent to ${endpoint}`);
+      } else {
+        await toFile(args.get("output"), async (out) => {
+          for (const { body } of otlpRequests(timeline, paths)) out.write(`${JSON.stringify(body)}\n`);
+        });
+      }
     } else await toFile(args.get("output"), (out) => write(format, timeline, table, out));
     return reportProblems(timeline.failures, 0);
   },
@@ -125,20 +157,12 @@ async function write(
   out: FileSink,
 ): Promise<void> {
   switch (format) {
-    case "perfetto":
-      (await import("../export/perfetto.js")).writePerfetto(timeline, out);
-      return;
     case "chrome":
       (await import("../export/chrome.js")).writeChrome(timeline, out);
       return;
     case "stacks":
       (await import("../export/stacks.js")).writeStacks(timeline, out);
       return;
-    case "otlp": {
-      const { otlpRequests } = await import("../export/otlp.js");
-      for (const { body } of otlpRequests(timeline)) out.write(`${JSON.stringify(body)}\n`);
-      return;
-    }
     default: {
       const { parquetOf, tableOf, writeCsv } = await import("../export/table.js");
       const rows = tableOf(timeline, table);

@@ -45,6 +45,8 @@ export interface SliceInfo {
   readonly timedOut: boolean;
   readonly request: RequestInfo | null;
   readonly packet: PacketInfo | null;
+  /** Which CPU it waited for; null: none. */
+  readonly cpu: number | null;
   /** Who ran on its CPU while it waited for one, the longest first. */
   readonly instead: readonly { readonly thread: Who; readonly ns: number }[];
   /** … and how long nobody did. */
@@ -108,6 +110,7 @@ export class Describer {
       timedOut: cause?.timedOut ?? false,
       request: wake?.request === undefined ? null : this.request(wake.request),
       packet: wake?.packet === undefined ? null : this.packet(wake.packet),
+      cpu: kind === "runnable" && slice.arg >= 0 ? slice.arg : null,
       instead: (use?.users ?? []).map(({ thread, ns }) => ({ thread: this.who(thread), ns })),
       idleNs: use?.idleNs ?? 0,
     };

@@ -87,22 +87,32 @@ export function explainThread(
     end(_range, recorder) {
       thread ??= find(recorder, "end");
       if (thread === undefined) return;
-      const slices = options.follow
-        ? criticalPath(recorder, thread, range.beginNs, range.endNs)
-        : timeOf(recorder, thread, range.beginNs, range.endNs);
-      const describer = new Describer(recorder, source.info.originNs);
-      time = {
-        thread: describer.who(thread),
-        beginEpochNs: describer.epoch(range.beginNs),
-        endEpochNs: describer.epoch(range.endNs),
-        durationNs: range.endNs - range.beginNs,
-        ...describe(describer, slices),
-        certainty: certaintyOf(recorder, range, slices),
-        attributed: attributedShare(slices, range),
-      };
+      time = timeOfThread(recorder, thread, range, source.info.originNs, options.follow);
     },
   });
   return { time, problems };
+}
+
+/** `follow`: its critical path, else its own time. When all event records of the range are handled. */
+export function timeOfThread(
+  recorder: Recorder,
+  thread: Thread,
+  range: Range,
+  originNs: bigint,
+  follow: boolean,
+): ThreadTime {
+  const { beginNs, endNs } = range;
+  const slices = (follow ? criticalPath : timeOf)(recorder, thread, beginNs, endNs);
+  const describer = new Describer(recorder, originNs);
+  return {
+    thread: describer.who(thread),
+    beginEpochNs: describer.epoch(beginNs),
+    endEpochNs: describer.epoch(endNs),
+    durationNs: endNs - beginNs,
+    ...describe(describer, slices),
+    certainty: certaintyOf(recorder, range, slices),
+    attributed: attributedShare(slices, range),
+  };
 }
 
 function describe(describer: Describer, slices: readonly Slice[]): Pick<ThreadTime, "groups" | "slices"> {

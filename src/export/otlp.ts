@@ -1,11 +1,12 @@
 /**
  * Periods as OpenTelemetry spans, by OTLP/HTTP in JSON (opentelemetry.io, "OTLP Specification 1.x"; identifiers are
  * hexadecimal there, 64-bit integers are strings). A root instance is a trace. Identifiers are made of what they name,
- * so that the same export twice gives the same spans.
+ * so that the same export twice gives the same spans. Pieces of critical paths are span events.
  */
 import { createHash } from "node:crypto";
 import { PeriscopeError } from "../base/errors.js";
 import { version } from "../version.js";
+import type { PathPiece, Paths } from "./span-events.js";
 import { epochNs, type Instance, instancesOf, type Timeline } from "./timeline.js";
 
 const BATCH = 512;
@@ -31,7 +32,7 @@ const attribute = (key: string, value: string | number | boolean) => ({
 });
 
 /** Requests of at most 512 spans each, as objects ready for JSON. */
-export function* otlpRequests(timeline: Timeline): Generator<{ spans: number; body: object }> {
+export function* otlpRequests(timeline: Timeline, paths: Paths): Generator<{ spans: number; body: object }> {
   const traces = new Map<number, string>();
   const known = new Map<number, string>();
   const digest = (text: string, bytes: number) =>
@@ -59,7 +60,7 @@ export function* otlpRequests(timeline: Timeline): Generator<{ spans: number; bo
     known.set(one.id, spanId);
     const spans = hosts.get(one.host) ?? [];
     hosts.set(one.host, spans);
-    spans.push(spanOf(timeline, one, traceId, spanId, known.get(one.parent)));
+    spans.push(spanOf(timeline, one, traceId, spanId, known.get(one.parent), paths.get(one.id)));
     if (++count === BATCH) yield flush();
   }
   if (count > 0) yield flush();
@@ -71,6 +72,7 @@ function spanOf(
   traceId: string,
   spanId: string,
   parentSpanId: string | undefined,
+  path: readonly PathPiece[] | undefined,
 ): object {
   return {
     traceId,
@@ -86,14 +88,25 @@ function spanOf(
       attribute("periscope.completed", one.completed),
       ...one.captures.map(([key, value]) => attribute(`periscope.capture.${key}`, value)),
     ],
+    ...(path !== undefined && { events: path.map(eventOf) }),
+  };
+}
+
+function eventOf({ beginEpochNs, durationNs, name, attributes }: PathPiece): object {
+  return {
+    timeUnixNano: String(beginEpochNs),
+    name,
+    attributes: [["periscope.duration_ns", durationNs] as const, ...attributes].map(([key, value]) =>
+      attribute(key, value),
+    ),
   };
 }
 
 /** Sends all spans; answers how many. Throws `PeriscopeError` when the collector does not take them. */
-export async function sendOtlp(timeline: Timeline, target: OtlpTarget): Promise<number> {
+export async function sendOtlp(timeline: Timeline, paths: Paths, target: OtlpTarget): Promise<number> {
   const url = `${target.endpoint.replace(/\/+$/, "")}/v1/traces`;
   let sent = 0;
-  for (const { spans, body } of otlpRequests(timeline)) {
+  for (const { spans, body } of otlpRequests(timeline, paths)) {
     await post(url, JSON.stringify(body), target.headers);
     sent += spans;
   }

@@ -3,53 +3,66 @@
  * `trace_packet.proto` and what it imports. Timestamps are nanoseconds since the Unix epoch, exact: a snapshot says
  * that the trace's own clock (boot time) and the time of day are the same.
  *
+ * Who runs where is told as the kernel told it (`ftrace.ts`), processes and threads as a process tree
+ * (`perfetto-processes.ts`); here are the tracks of what the kernel has no event records for: system calls with
+ * their waits and what these were for, wake-ups as flows, expired timers, disks' queues, periods.
+ *
  * Every track is a sequence of packets of its own, as a thread's is where programs write such traces themselves: what
  * its packets have in common (track, clock) is said once, texts are interned, and a timestamp is what went by since
  * the packet before. Hot: an event is some ten bytes made once for all that say the same, between three numbers.
  */
+import type { Stretch } from "../history/pixels.js";
+import type { EventSource, SourceInfo } from "../sources/source.js";
+import { FtraceExport } from "./ftrace.js";
 import type { Label } from "./label.js";
+import { PACKET, PerfettoPackets, SEQUENCE, STATE } from "./perfetto-packets.js";
+import { writeProcesses, writeSystem } from "./perfetto-processes.js";
 import { ProtoWriter } from "./protobuf.js";
 import type { FileSink } from "./text-sink.js";
 import { epochNs, type Timeline } from "./timeline.js";
 import { type Track, type TrackGroup, type TrackSink, writeTracks } from "./tracks.js";
 
-export const TRACE = { packet: 1 };
-export const PACKET = {
-  clocks: 6,
-  timestamp: 8,
-  sequence: 10,
-  trackEvent: 11,
-  interned: 12,
-  sequenceFlags: 13,
-  defaults: 59,
-  track: 60,
-  firstOfSequence: 87,
-};
 const DEFAULTS = { trackEvent: 11, clock: 58 };
 const CLOCKS = { clock: 1, id: 1, timestamp: 2, isIncremental: 3 };
-const TRACK = { uuid: 1, name: 2, process: 3, thread: 4, parent: 5, counter: 8 };
-const PROCESS = { pid: 1, name: 6 };
-const THREAD = { pid: 1, tid: 2, name: 5 };
+const TRACK = { uuid: 1, name: 2, thread: 4, parent: 5, counter: 8 };
+const THREAD = { pid: 1, tid: 2 };
 const EVENT = { category: 3, annotation: 4, type: 9, name: 10, track: 11, counterValue: 30, flow: 47 };
 const ANNOTATION = { name: 1, integer: 4, string: 6, sharedString: 17 };
 const INTERNED = { categories: 1, names: 2, annotationNames: 3, annotationStrings: 29 };
 const TEXT = { id: 1, text: 2 };
 const TYPE = { begin: 1, end: 2, instant: 3, counter: 4 };
-/** SEQ_INCREMENTAL_STATE_CLEARED, SEQ_NEEDS_INCREMENTAL_STATE. */
-const STATE = { cleared: 1, needed: 2 };
 /** BUILTIN_CLOCK_REALTIME, BUILTIN_CLOCK_BOOTTIME, the first that is a sequence's own. */
 const CLOCK = { realTime: 1, bootTime: 6, ownSequence: 64 };
-const GLOBAL_SEQUENCE = 1;
 /** Groups are numbered apart from tracks. */
 const GROUP_TRACKS = 2 ** 40;
-const PIECE = 1 << 18;
 
-/** Answers how many packets were written. */
-export function writePerfetto(timeline: Timeline, out: FileSink): number {
-  const sink = new PerfettoSink(timeline, out);
-  writeTracks(timeline, sink, { scheduling: true });
-  sink.flush();
-  return sink.packets;
+/** `listen` before the trace is read, `finish` when it is. */
+export class PerfettoExport {
+  readonly #packets: PerfettoPackets;
+  #info: SourceInfo | undefined;
+  #ftrace: FtraceExport | undefined;
+
+  constructor(out: FileSink) {
+    this.#packets = new PerfettoPackets(out);
+  }
+
+  /** `range`: without it, everything. */
+  listen(source: EventSource, range: Stretch | undefined): void {
+    this.#info = source.info;
+    this.#ftrace = new FtraceExport(source, this.#packets, range);
+  }
+
+  /** Answers how many packets there are. */
+  finish(timeline: Timeline): number {
+    const packets = this.#packets;
+    this.#ftrace?.finish(timeline);
+    const sink = new TrackPackets(timeline, packets);
+    if (this.#info !== undefined) writeSystem(this.#info, packets);
+    writeProcesses(timeline, packets);
+    writeTracks(timeline, sink, { scheduling: false });
+    packets.flush();
+    return packets.count;
+  }
 }
 
 /** One kind of interned text: numbers from 1, the same on all sequences, each of which is told what it uses. */
@@ -74,9 +87,8 @@ class Texts {
   }
 }
 
-class PerfettoSink implements TrackSink {
-  packets = 0;
-  readonly #out = new ProtoWriter();
+class TrackPackets implements TrackSink {
+  readonly #out: ProtoWriter;
   /** What all events of the track begin with, after the timestamp: sequence and flags. */
   #head: Uint8Array = new Uint8Array();
   readonly #scratch = new ProtoWriter();
@@ -95,33 +107,15 @@ class PerfettoSink implements TrackSink {
 
   constructor(
     private readonly timeline: Timeline,
-    private readonly sink: FileSink,
+    private readonly packets: PerfettoPackets,
   ) {
+    this.#out = packets.out;
     this.#beginNs = epochNs(timeline, timeline.range.beginNs);
     this.#scratch.integer(EVENT.type, TYPE.end);
     this.#endBody = this.#scratch.copy();
-    const packet = this.#packet(GLOBAL_SEQUENCE, STATE.cleared);
+    const packet = packets.begin(SEQUENCE.global, STATE.cleared);
     this.#clocks([CLOCK.realTime, CLOCK.bootTime]);
-    this.#end(packet);
-  }
-
-  flush(): void {
-    this.sink.bytes(this.#out.used());
-    this.#out.length = 0;
-  }
-
-  #packet(sequence: number, flags: number): number {
-    const out = this.#out;
-    this.packets++;
-    const at = out.begin(TRACE.packet);
-    out.integer(PACKET.sequence, sequence);
-    if (flags !== 0) out.integer(PACKET.sequenceFlags, flags);
-    return at;
-  }
-
-  #end(packet: number): void {
-    this.#out.end(packet);
-    if (this.#out.length >= PIECE) this.flush();
+    packets.end(packet);
   }
 
   /** What clocks showed when the exported range began; the sequence's own one counts from there. */
@@ -139,26 +133,23 @@ class PerfettoSink implements TrackSink {
   }
 
   group({ number, name, isProcess }: TrackGroup): void {
-    const out = this.#out;
-    const packet = this.#packet(GLOBAL_SEQUENCE, 0);
-    const track = out.begin(PACKET.track);
-    out.integer(TRACK.uuid, GROUP_TRACKS + number);
-    if (isProcess) {
-      const process = out.begin(TRACK.process);
-      out.integer(PROCESS.pid, number);
-      out.string(PROCESS.name, name);
-      out.end(process);
-    } else out.string(TRACK.name, name);
-    out.end(track);
-    this.#end(packet);
+    // The process tree tells of them.
+    if (isProcess) return;
+    const packet = this.packets.begin(SEQUENCE.global);
+    const track = this.#out.begin(PACKET.track);
+    this.#out.integer(TRACK.uuid, GROUP_TRACKS + number);
+    this.#out.string(TRACK.name, name);
+    this.#out.end(track);
+    this.packets.end(packet);
   }
 
   track(track: Track): void {
     const out = this.#out;
+    const { packets } = this;
     this.#track = track.id;
     this.#lastNs = this.timeline.range.beginNs;
-    const sequence = GLOBAL_SEQUENCE + track.id;
-    const first = this.#packet(sequence, STATE.cleared);
+    const sequence = SEQUENCE.tracks + track.id;
+    const first = packets.begin(sequence, STATE.cleared);
     out.integer(PACKET.firstOfSequence, 1);
     const defaults = out.begin(PACKET.defaults);
     const ofEvents = out.begin(DEFAULTS.trackEvent);
@@ -167,12 +158,12 @@ class PerfettoSink implements TrackSink {
     out.integer(DEFAULTS.clock, CLOCK.ownSequence);
     out.end(defaults);
     this.#clocks([CLOCK.bootTime, CLOCK.ownSequence]);
-    this.#end(first);
-    const second = this.#packet(sequence, 0);
+    packets.end(first);
+    const second = packets.begin(sequence);
     const described = out.begin(PACKET.track);
     describe(track, out);
     out.end(described);
-    this.#end(second);
+    packets.end(second);
     const head = this.#scratch;
     head.length = 0;
     head.integer(PACKET.sequence, sequence);
@@ -216,8 +207,7 @@ class PerfettoSink implements TrackSink {
   /** `news`: its texts may be new to the sequence. */
   #event(ns: number, body: Uint8Array, flow: number, news: Label | undefined): void {
     const out = this.#out;
-    this.packets++;
-    const packet = out.begin(TRACE.packet);
+    const packet = this.packets.bare();
     const wholeNs = Math.max(this.#lastNs, Math.floor(ns));
     out.varint(PACKET.timestamp * 8);
     out.varint(wholeNs - this.#lastNs);
@@ -228,7 +218,7 @@ class PerfettoSink implements TrackSink {
     out.raw(body);
     if (flow >= 0) out.fixed64(EVENT.flow, flow);
     out.end(event);
-    this.#end(packet);
+    this.packets.end(packet);
   }
 
   /** Fields of an event that says `label`. */
@@ -273,13 +263,14 @@ class PerfettoSink implements TrackSink {
 
 function describe({ id, kind, name, group, thread }: Track, out: ProtoWriter): void {
   out.integer(TRACK.uuid, id);
-  out.integer(TRACK.parent, GROUP_TRACKS + group.number);
   if (group.isProcess) {
     const one = out.begin(TRACK.thread);
     out.integer(THREAD.pid, group.number);
     out.integer(THREAD.tid, thread);
-    out.string(THREAD.name, name);
     out.end(one);
-  } else out.string(TRACK.name, name);
+    return;
+  }
+  out.integer(TRACK.parent, GROUP_TRACKS + group.number);
+  out.string(TRACK.name, name);
   if (kind === "counter") out.end(out.begin(TRACK.counter));
 }

@@ -20,12 +20,15 @@ export interface TimelineOptions {
   readonly periods: PeriodSet | undefined;
   /** `ns` since the origin; without it, everything. */
   readonly range: Stretch | undefined;
+  /** Given the source before it is read, to subscribe to what the history does not keep. */
+  readonly listen?: ((source: CtfSource) => void) | undefined;
 }
 
 /** Reads the traces once, twice with periods. `open` opens them anew. Throws `PeriscopeError`. */
-export function readTimeline(open: () => CtfSource, { periods, range }: TimelineOptions): Timeline {
+export function readTimeline(open: () => CtfSource, { periods, range, listen }: TimelineOptions): Timeline {
   const source = open();
   if (source.info.traces.length === 0) throw new PeriscopeError(source.failures.join("; "));
+  listen?.(source);
   const builder = new HistoryBuilder(source);
   while (!builder.step(Number.POSITIVE_INFINITY));
   const { history } = builder;
@@ -50,6 +53,9 @@ export interface Instance {
   readonly endNs: number;
   readonly host: string;
   readonly tid: number;
+  /** Index of the host, and the CPU on which it ended. */
+  readonly hostIndex: number;
+  readonly endCpu: number;
   readonly completed: boolean;
   readonly captures: readonly (readonly [key: string, value: string])[];
 }
@@ -70,6 +76,8 @@ export function* instancesOf({ history, periods, range }: Timeline): Generator<I
       endNs,
       host: history.hosts[of.host[id]!] ?? "",
       tid: of.tid[id]!,
+      hostIndex: of.host[id]!,
+      endCpu: of.endCpu[id]!,
       completed: of.completed[id] === 1,
       captures: periods.captures.get(id) ?? [],
     };

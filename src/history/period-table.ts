@@ -21,7 +21,10 @@ type Captures = readonly (readonly [key: string, value: string])[];
 const MOST_CAPTURES = 200_000;
 
 export class PeriodTable {
-  /** In order of begin; `parent` is a line, -1 none; `completed` 0: ended by its parent or by the trace. */
+  /**
+   * In order of begin; `parent` is a line, -1 none; `endCpu` is where its end was recorded (its begin, where no event
+   * record ends it); `completed` 0: ended by its parent or by the trace.
+   */
   readonly lines = new Columns({
     begin: "f64",
     end: "f64",
@@ -29,6 +32,7 @@ export class PeriodTable {
     parent: "i32",
     host: "i32",
     tid: "i32",
+    endCpu: "i32",
     completed: "u8",
   });
   readonly captures = new Map<number, Captures>();
@@ -100,6 +104,7 @@ export function collectPeriods(source: EventSource, set: PeriodSet, profile: str
       of.parent[i] = parent === undefined ? -1 : (open.get(parent) ?? -1);
       of.host[i] = host;
       of.tid[i] = model.hosts[host]?.cpus[cpu]?.current?.tid ?? -1;
+      of.endCpu[i] = cpu;
       of.completed[i] = 0;
       table.definitions[definition.index]!.count++;
       open.set(instance, i);
@@ -109,6 +114,7 @@ export function collectPeriods(source: EventSource, set: PeriodSet, profile: str
       if (i === undefined) return;
       open.delete(instance);
       lines.of.end[i] = instance.endNs;
+      if (instance.endCpu >= 0) lines.of.endCpu[i] = instance.endCpu;
       lines.of.completed[i] = instance.completed ? 1 : 0;
       const { beginCaptures, endCaptures } = instance;
       if (beginCaptures.length + endCaptures.length === 0 || table.captures.size >= MOST_CAPTURES) return;

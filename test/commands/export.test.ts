@@ -25,6 +25,7 @@ interface Switch {
   readonly nextTid: number;
   readonly prevState: number;
   readonly nextComm: string;
+  readonly nextPrio: number;
 }
 
 /** All switches, as babeltrace2 tells them. */
@@ -34,11 +35,11 @@ function switchesOf(path: string): Switch[] {
   const found: Switch[] = [];
   for (const line of run.stdout.split("\n")) {
     const match =
-      /^\[(\d+)\.(\d{9})\].* sched_switch: \{ cpu_id = (\d+) \}.* prev_tid = (\d+), .* prev_state = (\d+), next_comm = "(.*)", next_tid = (\d+),/.exec(
+      /^\[(\d+)\.(\d{9})\].* sched_switch: \{ cpu_id = (\d+) \}.* prev_tid = (\d+), .* prev_state = (\d+), next_comm = "(.*)", next_tid = (\d+), next_prio = (-?\d+)/.exec(
         line,
       );
     if (match === null) continue;
-    const [, s, ns, cpu, prevTid, prevState, nextComm, nextTid] = match;
+    const [, s, ns, cpu, prevTid, prevState, nextComm, nextTid, nextPrio] = match;
     found.push({
       at: BigInt(s! + ns!),
       cpu: Number(cpu),
@@ -46,6 +47,7 @@ function switchesOf(path: string): Switch[] {
       nextTid: Number(nextTid),
       prevState: Number(prevState),
       nextComm: nextComm!,
+      nextPrio: Number(nextPrio),
     });
   }
   return found;
@@ -78,9 +80,12 @@ function loggedInstances(path: string): bigint[][] {
 }
 
 test("Perfetto: slices nest, threads have names, wake-ups go forward, periods are those of periodlog", () => {
-  const { tracks, events } = readPerfetto(readFileSync(exported("perfetto", ...profile)));
-  const threads = [...tracks.values()].flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
-  assert.ok(threads.some(({ tid, threadName }) => tid === 668 && threadName === "apache2"));
+  const { tracks, events, trees } = readPerfetto(readFileSync(exported("perfetto", ...profile)));
+  const names = new Map(trees.flatMap(({ threads = [] }) => threads.map(({ tid, name }) => [tid, name])));
+  assert.equal(names.get(668), "apache2");
+  for (const { thread } of tracks.values()) {
+    if (thread !== undefined) assert.ok(names.has(thread.tid), `thread ${thread.tid} is in no process tree`);
+  }
   for (const { parentUuid, uuid } of tracks.values()) {
     if (parentUuid !== undefined) assert.ok(tracks.has(parentUuid), `track ${uuid} has no parent`);
   }
@@ -121,6 +126,70 @@ test("Perfetto: slices nest, threads have names, wake-ups go forward, periods ar
   const expected = loggedInstances("request").map(([begin, end]) => end! - begin!);
   for (const one of expected) assert.ok(durations.includes(one), `a request of ${one} ns`);
   assert.ok(expected.length > 5);
+});
+
+test("Perfetto: the kernel's switches, wake-ups and interrupts are those that babeltrace2 tells", {
+  skip: needs("babeltrace2"),
+}, () => {
+  const { kernel, trees, kernelRelease } = readPerfetto(readFileSync(exported("perfetto")));
+  assert.equal(kernelRelease, "6.1.0-56-amd64");
+  const text = babeltrace2(["--clock-seconds", trace]).stdout.split("\n");
+  const told = (event: string) => text.filter((line) => line.includes(` ${event}: {`)).length;
+  const found = (kind: string) => kernel.filter((one) => one.kind === kind);
+  // Every switch, in the order of each CPU: what a reader takes from the switch before is right, too.
+  const theirs = switchesOf(trace);
+  assert.ok(theirs.length > 2000);
+  for (const cpu of new Set(theirs.map((one) => one.cpu))) {
+    const expected = theirs.filter((one) => one.cpu === cpu);
+    const [opening, ...mine] = found("switch").filter((one) => one.cpu === cpu);
+    assert.equal(mine.length, expected.length, `switches of CPU ${cpu}`);
+    // Whom the first switch takes the CPU from has had it until then.
+    assert.equal(opening?.number, expected[0]!.prevTid);
+    assert.equal(opening?.prevTid, 0);
+    let running = opening!.number;
+    mine.forEach((one, i) => {
+      const { at, prevTid, nextTid, prevState, nextComm, nextPrio } = expected[i]!;
+      assert.equal(running, prevTid);
+      assert.deepEqual(
+        [one.at, one.number, one.name, one.prevState, one.prio],
+        [at, nextTid, nextComm, prevState, nextPrio + 100],
+      );
+      running = nextTid;
+    });
+  }
+  assert.equal(found("waking").length, told("sched_waking"));
+  assert.equal(found("irq").length, told("irq_handler_entry"));
+  assert.equal(found("softirq").length, told("irq_softirq_entry"));
+  assert.equal(found("new task").length, told("sched_process_fork"));
+  // Not all wake-ups come from interrupts, and not all from threads.
+  const flags = new Set(found("waking").map((one) => one.flags));
+  assert.ok(flags.has(0) && flags.has(8) && flags.has(16), [...flags].join());
+  const known = new Set(trees.flatMap(({ threads = [] }) => threads.map(({ tid }) => tid)));
+  for (const { number } of [...found("switch"), ...found("waking")])
+    assert.ok(number === 0 || known.has(number), `thread ${number} is in no process tree`);
+  const apache = trees.flatMap(({ processes = [] }) => processes).find(({ pid }) => pid === 668);
+  assert.deepEqual(apache?.cmdline, ["apache2"]);
+});
+
+test("Perfetto: a range has the switches in it, and begins with who runs then", {
+  skip: needs("babeltrace2"),
+}, () => {
+  const [begin, end] = [1795453174_500000000n, 1795453177_000000000n];
+  const seconds = (ns: bigint) => `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, "0")}`;
+  const path = exported("perfetto", "--begin", seconds(begin), "--end", seconds(end));
+  const { kernel, events } = readPerfetto(readFileSync(path));
+  for (const { at } of [...kernel, ...events]) assert.ok(begin <= at && at <= end, `${at}`);
+  const theirs = switchesOf(trace);
+  for (const cpu of new Set(theirs.map((one) => one.cpu))) {
+    const expected = theirs.filter((one) => one.cpu === cpu && begin <= one.at && one.at <= end);
+    const before = theirs.filter((one) => one.cpu === cpu && one.at < begin).at(-1);
+    const [opening, ...mine] = kernel.filter((one) => one.kind === "switch" && one.cpu === cpu);
+    assert.deepEqual([opening?.at, opening?.number], [begin, before?.nextTid]);
+    assert.deepEqual(
+      mine.map(({ at, number }) => [at, number]),
+      expected.map(({ at, nextTid }) => [at, nextTid]),
+    );
+  }
 });
 
 test("Chrome's JSON: slices nest, and threads are off their CPUs when babeltrace2 says so", {
@@ -224,6 +293,31 @@ test("tables: CSV by Python's reader, Parquet by hyparquet, the same numbers to 
   assert.match(requests[0]!["captures"]!, /worker_pid/);
 });
 
+interface Attribute {
+  readonly key: string;
+  readonly value: { readonly stringValue?: string; readonly intValue?: string };
+}
+
+interface Span {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: readonly Attribute[];
+  readonly events?: readonly {
+    readonly timeUnixNano: string;
+    readonly name: string;
+    readonly attributes: readonly Attribute[];
+  }[];
+}
+
+function spansOf(body: string): Span[] {
+  const { resourceSpans } = JSON.parse(body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+}
+
 test("OTLP: a receiver gets every span once, though it is busy first", async () => {
   const bodies: string[] = [];
   let refused = 0;
@@ -253,19 +347,7 @@ test("OTLP: a receiver gets every span once, though it is busy first", async () 
   const code = await new Promise((resolve) => child.on("exit", resolve));
   server.close();
   assert.equal(code, 0, errors);
-  interface Span {
-    readonly traceId: string;
-    readonly spanId: string;
-    readonly parentSpanId?: string;
-    readonly name: string;
-    readonly startTimeUnixNano: string;
-    readonly endTimeUnixNano: string;
-  }
-  const spans = bodies.flatMap((body) =>
-    (JSON.parse(body).resourceSpans as { scopeSpans: { spans: Span[] }[] }[]).flatMap(({ scopeSpans }) =>
-      scopeSpans.flatMap((scope) => scope.spans),
-    ),
-  );
+  const spans = bodies.flatMap(spansOf);
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   assert.equal(byId.size, spans.length);
   for (const { traceId, spanId, parentSpanId, startTimeUnixNano } of spans) {
@@ -280,6 +362,93 @@ test("OTLP: a receiver gets every span once, though it is busy first", async () 
     .filter(({ name }) => name === "request")
     .map((span) => BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano));
   for (const [begin, end] of loggedInstances("request")) assert.ok(lengths.includes(end! - begin!));
+});
+
+test("OTLP: critical paths are span events that last as long as the span, and say what critical-path says", async () => {
+  const bodies: string[] = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const part of request) body += part;
+    bodies.push(body);
+    response.writeHead(200, { "content-type": "application/json" }).end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const child = spawn(process.execPath, [
+    ...[join(root, "bin/periscope"), "export", "--format", "otlp", "--endpoint", endpoint],
+    ...["--critical-path", "20", ...profile, trace],
+  ]);
+  let errors = "";
+  child.stderr.on("data", (part: Buffer) => {
+    errors += part;
+  });
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  server.close();
+  assert.equal(code, 0, errors);
+  const spans = bodies.flatMap(spansOf);
+  const lengthOf = (span: Span) => BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano);
+  const told = spans.filter(({ events }) => events !== undefined);
+  assert.equal(told.length, 20);
+  const lengths = told.map(lengthOf).sort((a, b) => (a < b ? -1 : 1));
+  for (const span of spans) if (span.events === undefined) assert.ok(lengthOf(span) <= lengths[0]!);
+  const said = (attributes: readonly Attribute[], name: string) => {
+    const value = attributes.find(({ key }) => key === name)?.value;
+    return value?.intValue ?? value?.stringValue;
+  };
+  for (const span of told) {
+    let at = BigInt(span.startTimeUnixNano);
+    for (const { timeUnixNano, name, attributes } of span.events!) {
+      assert.equal(BigInt(timeUnixNano), at, `${span.name}: ${name} does not follow the piece before`);
+      at += BigInt(said(attributes, "periscope.duration_ns")!);
+    }
+    assert.equal(at, BigInt(span.endTimeUnixNano), span.name);
+    assert.ok(span.events!.length <= 128, `${span.events!.length} events`);
+  }
+  const requests = spans
+    .filter(({ name }) => name === "request")
+    .sort((a, b) => (BigInt(a.startTimeUnixNano) < BigInt(b.startTimeUnixNano) ? -1 : 1));
+  let [compared, pieces] = [0, 0];
+  for (const [i, span] of requests.entries()) {
+    if (span.events === undefined || compared === 3) continue;
+    const instance = ["--period", "request", "--instance", `${i + 1}`];
+    const run = periscope(["critical-path", "--json", ...profile, ...instance, trace]);
+    assert.equal(run.code, 0, run.stderr);
+    // Epoch nanoseconds are beyond what JSON.parse keeps.
+    const path = JSON.parse(run.stdout.replace(/("\w*EpochNs": )(\d+)/g, '$1"$2"')) as {
+      beginEpochNs: string;
+      slices: {
+        beginEpochNs: string;
+        durationNs: number;
+        kind: string;
+        what: string;
+        thread: { tid: number };
+        cpu: number | null;
+      }[];
+    };
+    assert.equal(path.beginEpochNs, span.startTimeUnixNano);
+    const byBegin = new Map(path.slices.map((slice) => [slice.beginEpochNs, slice]));
+    let folded = 0;
+    for (const { timeUnixNano, attributes } of span.events) {
+      const count = said(attributes, "periscope.pieces");
+      if (count !== undefined) {
+        folded += Number(count);
+        continue;
+      }
+      const { durationNs, kind, what, thread, cpu } = byBegin.get(timeUnixNano)!;
+      assert.deepEqual(
+        ["duration_ns", "kind", "resource", "cpu"].map((name) => said(attributes, `periscope.${name}`)),
+        [`${durationNs}`, kind, what === "" ? undefined : what, cpu === null ? undefined : `${cpu}`],
+      );
+      assert.equal(said(attributes, "thread.id"), `${thread.tid}`);
+      pieces++;
+    }
+    const whole = span.events.filter(({ attributes }) => said(attributes, "periscope.pieces") === undefined);
+    assert.equal(folded + whole.length, path.slices.length);
+    compared++;
+  }
+  assert.ok(compared === 3 && pieces > 100, `${compared} requests, ${pieces} pieces`);
+  const slow = told.flatMap(({ events }) => events!).map(({ name }) => name);
+  assert.ok(slow.includes("waiting for the network: poll 8.8.6.6:53"), slow.join("\n"));
 });
 
 test("a damaged trace: what can be read is exported, and the exit code tells", () => {
@@ -310,6 +479,7 @@ test("wrong usage, and a collector that is not there", () => {
     [["--format", "otlp"], /spans are periods/],
     [["--format", "csv", "--table", "periods"], /expected --profile or --period/],
     [["--format", "otlp", ...profile, "--header", "x"], /expected NAME: VALUE/],
+    [["--format", "otlp", ...profile, "--critical-path", "all"], /--critical-path: "all"/],
   ] as const) {
     const run = periscope(["export", ...args, trace]);
     assert.equal(run.code, 2, run.stderr);

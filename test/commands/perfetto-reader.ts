@@ -69,7 +69,8 @@ message CompactSched {
 message FtraceEvent {
   optional uint64 timestamp = 1; optional uint32 pid = 2; optional SchedSwitch sched_switch = 4;
   optional Softirq softirq_entry = 24; optional Softirq softirq_exit = 25; optional IrqEntry irq_handler_entry = 36;
-  optional IrqExit irq_handler_exit = 37; optional NewTask task_newtask = 235; optional Exit sched_process_exit = 117;
+  optional IrqExit irq_handler_exit = 37; optional NewTask task_newtask = 235; optional Exit sched_process_exit = 238;
+  optional Exit sched_process_free = 240;
 }
 message SchedSwitch {
   optional string prev_comm = 1; optional int32 prev_pid = 2; optional int32 prev_prio = 3;
@@ -111,7 +112,36 @@ export interface Descriptor {
   readonly thread?: { readonly pid: number; readonly tid: number; readonly threadName?: string };
 }
 
+interface RawSwitch {
+  readonly prevPid: number;
+  readonly prevState: string;
+  readonly nextComm: string;
+  readonly nextPid: number;
+  readonly nextPrio: number;
+}
+
+interface RawBundle {
+  readonly cpu?: number;
+  readonly event?: {
+    readonly timestamp: string;
+    readonly pid: number;
+    readonly schedSwitch?: RawSwitch;
+    readonly softirqEntry?: { readonly vec: number };
+    readonly irqHandlerEntry?: { readonly irq: number; readonly name: string };
+    readonly taskNewtask?: { readonly pid: number; readonly comm: string; readonly cloneFlags: string };
+  }[];
+  readonly compactSched?: Partial<Record<string, string[] | number[]>>;
+}
+
+export interface ProcessTree {
+  readonly processes?: { readonly pid: number; readonly ppid?: number; readonly cmdline: string[] }[];
+  readonly threads?: { readonly tid: number; readonly tgid: number; readonly name: string }[];
+}
+
 interface RawPacket {
+  readonly ftraceEvents?: RawBundle;
+  readonly processTree?: ProcessTree;
+  readonly systemInfo?: { readonly utsname: { readonly release: string } };
   readonly timestamp?: string;
   readonly timestampClockId?: number;
   readonly trustedPacketSequenceId?: number;
@@ -134,9 +164,28 @@ export interface TrackEvent {
   readonly flows: readonly string[];
 }
 
+/** An event record of the kernel; moments are epoch ns. */
+export interface KernelEvent {
+  readonly at: bigint;
+  readonly cpu: number;
+  readonly kind: "switch" | "waking" | "irq" | "softirq" | "new task";
+  /** Switches: who leaves; undefined where a compact one leaves it to the reader. */
+  readonly prevTid?: number | undefined;
+  readonly prevState?: number;
+  /** Who comes, who is woken, who is born; the interrupt's number. */
+  readonly number: number;
+  readonly name: string;
+  readonly prio?: number;
+  readonly flags?: number;
+}
+
 export interface PerfettoTrace {
   readonly tracks: ReadonlyMap<string, Descriptor>;
   readonly events: readonly TrackEvent[];
+  /** In the order in which a CPU's are sorted by time. */
+  readonly kernel: readonly KernelEvent[];
+  readonly trees: readonly ProcessTree[];
+  readonly kernelRelease: string;
 }
 
 const TYPES = [undefined, "begin", "end", "instant", "counter"] as const;
@@ -175,12 +224,87 @@ class Sequence {
   }
 }
 
+function kernelEvents({ cpu, event = [], compactSched = {} }: RawBundle): KernelEvent[] {
+  assert.ok(cpu !== undefined, "a bundle of no CPU");
+  const found: KernelEvent[] = [];
+  for (const { timestamp, schedSwitch, softirqEntry, irqHandlerEntry, taskNewtask } of event) {
+    const at = BigInt(timestamp);
+    if (schedSwitch !== undefined) {
+      const { prevPid, prevState, nextPid, nextComm, nextPrio } = schedSwitch;
+      found.push({
+        at,
+        cpu,
+        kind: "switch",
+        prevTid: prevPid,
+        prevState: Number(prevState),
+        number: nextPid,
+        name: nextComm,
+        prio: nextPrio,
+      });
+    }
+    if (softirqEntry !== undefined)
+      found.push({ at, cpu, kind: "softirq", number: softirqEntry.vec, name: "" });
+    if (irqHandlerEntry !== undefined) {
+      found.push({ at, cpu, kind: "irq", number: irqHandlerEntry.irq, name: irqHandlerEntry.name });
+    }
+    if (taskNewtask !== undefined) {
+      found.push({ at, cpu, kind: "new task", number: taskNewtask.pid, name: taskNewtask.comm });
+    }
+  }
+  const column = (name: string) => compactSched[name] ?? [];
+  const names = column("internTable");
+  const all = (of: "switch" | "waking", ...columns: string[]) => {
+    const values = [`${of}Timestamp`, ...columns].map(column);
+    for (const one of values)
+      assert.equal(one.length, values[0]!.length, `columns of ${of} differ in length`);
+    return values;
+  };
+  const [switchTimes, states, nextPids, prios, nextNames] = all(
+    "switch",
+    ...["switchPrevState", "switchNextPid", "switchNextPrio", "switchNextCommIndex"],
+  );
+  let at = 0n;
+  switchTimes!.forEach((delta, i) => {
+    at += BigInt(delta);
+    found.push({
+      at,
+      cpu,
+      kind: "switch",
+      prevState: Number(states![i]),
+      number: Number(nextPids![i]),
+      name: String(names[Number(nextNames![i])]),
+      prio: Number(prios![i]),
+    });
+  });
+  const [wakingTimes, pids, , wakingPrios, wakingNames, flags] = all(
+    "waking",
+    ...["wakingPid", "wakingTargetCpu", "wakingPrio", "wakingCommIndex", "wakingCommonFlags"],
+  );
+  at = 0n;
+  wakingTimes!.forEach((delta, i) => {
+    at += BigInt(delta);
+    found.push({
+      at,
+      cpu,
+      kind: "waking",
+      number: Number(pids![i]),
+      name: String(names[Number(wakingNames![i])]),
+      prio: Number(wakingPrios![i]),
+      flags: Number(flags![i]),
+    });
+  });
+  return found;
+}
+
 export function readPerfetto(bytes: Uint8Array): PerfettoTrace {
   const type = protobuf.parse(PROTO).root.lookupType("Trace");
   const { packet: packets } = type.toObject(type.decode(bytes), { longs: String }) as { packet: RawPacket[] };
   const sequences = new Map<number, Sequence>();
   const tracks = new Map<string, Descriptor>();
   const events: TrackEvent[] = [];
+  const kernel: KernelEvent[] = [];
+  const trees: ProcessTree[] = [];
+  let kernelRelease = "";
   for (const packet of packets) {
     const id = packet.trustedPacketSequenceId;
     assert.ok(id !== undefined && id > 0, "a packet of no sequence");
@@ -209,6 +333,10 @@ export function readPerfetto(bytes: Uint8Array): PerfettoTrace {
     }
     if (clockSnapshot !== undefined) sequence.clocks(clockSnapshot.clocks);
     if (trackDescriptor !== undefined) tracks.set(trackDescriptor.uuid, trackDescriptor);
+    if (packet.ftraceEvents !== undefined)
+      for (const one of kernelEvents(packet.ftraceEvents)) kernel.push(one);
+    if (packet.processTree !== undefined) trees.push(packet.processTree);
+    if (packet.systemInfo !== undefined) kernelRelease = packet.systemInfo.utsname.release;
     if (trackEvent === undefined) continue;
     assert.equal((packet.sequenceFlags ?? 0) & 2, 2, "SEQ_NEEDS_INCREMENTAL_STATE is missing");
     events.push({
@@ -226,5 +354,6 @@ export function readPerfetto(bytes: Uint8Array): PerfettoTrace {
       flows: trackEvent.flowIds ?? [],
     });
   }
-  return { tracks, events };
+  kernel.sort((a, b) => a.cpu - b.cpu || (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  return { tracks, events, kernel, trees, kernelRelease };
 }
