@@ -60,6 +60,7 @@ export const command: Command = {
       { name: "keep-bytes", value: "SIZE", help: "the store's size; the oldest goes (default: no limit)" },
       { name: "keep-age", value: "DURATION", help: "what is older goes (default: no limit)" },
       { name: "allow-clear", help: "lttng clear may delete what is stored" },
+      { name: "sync", help: "what LTTng streams survives a power cut, too: slower" },
       { name: "log", value: "text|json", help: "default: text on a terminal, else json" },
     ],
     notes: [
@@ -105,6 +106,7 @@ export const command: Command = {
           live: at("live-port", 5344, relayTls),
         },
         allowClear: args.has("allow-clear"),
+        sync: args.has("sync"),
         agents: at("agent-port", 5345, true),
         http: { address, port: portOf(args, "http-port", 5346), allow: args.all("allow"), tls },
         token,

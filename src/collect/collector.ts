@@ -30,6 +30,8 @@ export interface CollectorOptions {
   readonly store: string;
   readonly relay: RelayPorts;
   readonly allowClear: boolean;
+  /** What LTTng streams survives a power cut once it is acknowledged, not only the end of this program. */
+  readonly sync: boolean;
   readonly agents: ListenOptions;
   readonly http: Omit<HttpOptions, "token">;
   /** Agents and callers by HTTP must know it. */
@@ -99,7 +101,7 @@ export class Collector {
     );
     this.#coordinator.resume();
     this.#relay = await RelayThread.start(
-      { relay: { store, allowClear: options.allowClear }, ports: options.relay },
+      { relay: { store, allowClear: options.allowClear, sync: options.sync }, ports: options.relay },
       log,
     );
     this.#relay.onChunk = (phase, chunk) => this.#chunk(phase, chunk);

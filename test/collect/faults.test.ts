@@ -205,7 +205,7 @@ test("a full disk: senders wait, and nothing is lost", { skip: noMount }, async 
   const mount = (...args: string[]) => spawnSync("mount", args, { encoding: "utf8" });
   const mounted = mount("-t", "tmpfs", "-o", "size=6M", "none", small);
   assert.equal(mounted.status, 0, mounted.stderr);
-  const other = Program.start(...collectorArguments(join(small, "store")));
+  const other = Program.start(...collectorArguments(join(small, "store")), "--sync");
   try {
     const { control, data, http } = await other.ready();
     const health = async () => await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();

@@ -35,6 +35,8 @@ export class Refusal extends ProtocolError {
 }
 
 export interface StreamTable {
+  /** See `SegmentOptions`. */
+  readonly sync: boolean;
   nextHandle(): bigint;
   nextTrace(): bigint;
   add(stream: RelayStream, session: RelaySession): void;
@@ -122,7 +124,8 @@ export class RelaySession {
     }
     let stream: RelayStream;
     try {
-      stream = new RelayStream(this.table.nextHandle(), safe, this.#chunk, this.#indexKind, this.events);
+      const files = { indexKind: this.#indexKind, sync: this.table.sync };
+      stream = new RelayStream(this.table.nextHandle(), safe, this.#chunk, files, this.events);
     } catch (error) {
       if (isPeersFault(error)) throw refuse(error.message);
       throw error;

@@ -7,7 +7,7 @@ import type { AddStream, PacketIndexEntry } from "../../relay/control.js";
 import { ProtocolError } from "../../relay/wire.js";
 import type { Chunk } from "./chunk.js";
 import type { PacketBuffer } from "./packet-buffer.js";
-import { type IndexKind, Segment } from "./segment.js";
+import { Segment, type SegmentOptions } from "./segment.js";
 
 /** Halves of packets that wait for the other one; the original client has one or two. */
 const MAX_PENDING = 16;
@@ -58,7 +58,7 @@ export class RelayStream {
     readonly handle: bigint,
     private readonly spec: AddStream,
     chunk: Chunk,
-    private readonly indexKind: IndexKind,
+    private readonly files: SegmentOptions,
     private readonly events: StreamEvents,
   ) {
     this.isMetadata = spec.channel === "metadata";
@@ -102,8 +102,8 @@ export class RelayStream {
   #openSegment(): void {
     const { fileBytes, channel, path } = this.spec;
     const name = fileBytes > 0n ? `${channel}_${this.#fileNumber}` : channel;
-    const kind = this.isMetadata ? "none" : this.indexKind;
-    const segment = new Segment(join(this.#chunk!.directory, path, name), kind);
+    const options: SegmentOptions = this.isMetadata ? { ...this.files, indexKind: "none" } : this.files;
+    const segment = new Segment(join(this.#chunk!.directory, path, name), options);
     if (this.segment !== undefined) {
       this.segment.next = segment;
       this.segment.release();
@@ -166,7 +166,7 @@ export class RelayStream {
   store(): void {
     for (const [sequence, half] of this.#halves) {
       const { data, index } = half;
-      if (data === undefined || (index === undefined && this.indexKind !== "none")) return;
+      if (data === undefined || (index === undefined && this.files.indexKind !== "none")) return;
       if (index !== undefined && index.packetBits !== BigInt(data.bytes + half.paddingBytes) * 8n) {
         throw new ProtocolError(
           `stream ${this.handle}: packet ${sequence} has ${data.bytes + half.paddingBytes} bytes, its index says ${index.packetBits / 8n}`,

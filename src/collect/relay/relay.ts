@@ -26,6 +26,8 @@ export interface RelayOptions {
   /** Directory of the store. */
   readonly store: string;
   readonly allowClear: boolean;
+  /** What is acknowledged is to survive a power cut, too; each packet costs a `fdatasync` then. */
+  readonly sync: boolean;
 }
 
 /** What a finished chunk is told with: a snapshot that arrived, a part of a rotated session. */
@@ -107,6 +109,7 @@ export class Relay {
       request,
       user.session,
       {
+        sync: this.options.sync,
         nextHandle: () => this.#nextHandle++,
         nextTrace: () => this.#nextTrace++,
         add: (stream, owner) => this.#targets.set(stream.handle, { stream, session: owner }),

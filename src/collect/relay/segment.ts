@@ -2,7 +2,16 @@
  * One data file of a stream, and LTTng's index beside it. Writers append whole packets; viewers read by the same open
  * files, so that renaming or removing a file takes nothing from them.
  */
-import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  unlinkSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { PacketIndexEntry } from "../../relay/control.js";
 import { type PacketBuffer, writeAllAt } from "./packet-buffer.js";
@@ -21,6 +30,12 @@ export interface StoredEntry extends Omit<PacketIndexEntry, "stream" | "sequence
 
 export type IndexKind = "none" | "1.0" | "1.1";
 
+export interface SegmentOptions {
+  readonly indexKind: IndexKind;
+  /** What was appended is to survive a power cut, too. */
+  readonly sync: boolean;
+}
+
 export class Segment {
   /** What comes after this file in its stream; viewers go there when they have read all. */
   next: Segment | undefined;
@@ -35,8 +50,9 @@ export class Segment {
   /** Makes both files anew. Throws what the file system throws. */
   constructor(
     readonly path: string,
-    private readonly indexKind: IndexKind,
+    private readonly options: SegmentOptions,
   ) {
+    const { indexKind } = options;
     mkdirSync(dirname(path), { recursive: true, mode: 0o770 });
     // A file that viewers still read is replaced, not emptied.
     if (existsSync(path)) unlinkSync(path);
@@ -56,7 +72,7 @@ export class Segment {
   }
 
   get #entryBytes(): number {
-    return this.indexKind === "1.1" ? ENTRY_BYTES : OLD_ENTRY_BYTES;
+    return this.options.indexKind === "1.1" ? ENTRY_BYTES : OLD_ENTRY_BYTES;
   }
 
   /** Keeps the files open; false: they are closed already. */
@@ -80,7 +96,11 @@ export class Segment {
     const end = this.bytes + data.bytes + paddingBytes;
     data.writeTo(this.#file, this.bytes);
     if (paddingBytes > 0) ftruncateSync(this.#file, end);
-    if (entry !== undefined && this.#index !== undefined) this.#writeEntry(entry, this.bytes);
+    if (this.options.sync) fdatasyncSync(this.#file);
+    if (entry !== undefined && this.#index !== undefined) {
+      this.#writeEntry(entry, this.bytes);
+      if (this.options.sync) fdatasyncSync(this.#index);
+    }
     this.bytes = end;
   }
 
@@ -88,7 +108,7 @@ export class Segment {
     const view = new DataView(new ArrayBuffer(this.#entryBytes));
     const { packetBits, contentBits, begin, end, discarded, streamClass, instance, packetSequence } = entry;
     const words = [BigInt(offset), packetBits, contentBits, begin, end, discarded, streamClass];
-    if (this.indexKind === "1.1") words.push(instance ?? 0n, packetSequence ?? 0n);
+    if (this.options.indexKind === "1.1") words.push(instance ?? 0n, packetSequence ?? 0n);
     words.forEach((word, i) => {
       view.setBigUint64(8 * i, word);
     });
@@ -121,7 +141,7 @@ export class Segment {
     readSync(this.#index!, block, 0, bytes, INDEX_HEADER_BYTES + i * bytes);
     const view = new DataView(block.buffer);
     const word = (n: number) => view.getBigUint64(8 * n);
-    const whole = this.indexKind === "1.1";
+    const whole = this.options.indexKind === "1.1";
     return {
       offset: Number(word(0)),
       packetBits: word(1),
