@@ -1,5 +1,5 @@
 // What recording costs a program that does little but what is recorded: system calls, and context switches. Without a
-// recorder, with `periscope record`, and with `trace-cmd record` of the same events and buffers, in turns.
+// recorder, with `periscope record`, and with `trace-cmd record` and `perf record` of the same events and buffers, in turns.
 //
 //   npm run bench:record [-- --runs 5] [--calls 2000000] [--switches 100000] [--buffer-size 8M]
 //
@@ -10,6 +10,7 @@ import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { recordByTraceCmd } from "../build/test/support/trace-cmd.js";
 
 const { values } = parseArgs({
   options: {
@@ -123,30 +124,55 @@ const countsOf = (told) => {
 const bufferKb = Math.round(
   Number.parseFloat(values["buffer-size"]) * (values["buffer-size"].endsWith("M") ? 1024 : 1),
 );
+/** In a mount namespace where files that some kernels forbid to write are plain ones; see test/support/trace-cmd.ts. */
 function traceCmd(events) {
   return (args) => {
     const output = join(directory, "trace.dat");
+    const options = ["-b", String(bufferKb), ...events.flatMap((name) => ["-e", name])];
     const began = performance.now();
-    must("trace-cmd", [
-      ...["record", "-q", "-b", String(bufferKb), ...events.flatMap((name) => ["-e", name])],
-      ...["-o", output, work, ...args],
-    ]);
+    const why = recordByTraceCmd(output, options, [work, ...args].join(" "));
+    if (why !== false) throw new Error(why);
     const whole = (performance.now() - began) / 1000;
-    const { stdout } = must("trace-cmd", ["report", "--stat", "-i", output, "-E"]);
-    const stat = spawnSync(
-      "sh",
-      ["-c", `trace-cmd report -q --stat -i ${output} | grep -aE 'overrun|dropped'`],
-      {
-        encoding: "utf8",
-        maxBuffer: 1 << 28,
-      },
-    ).stdout;
-    const lost = [...`${stat}`.matchAll(/^\s*(?:overrun|dropped events):\s*(\d+)/gm)];
+    // Told when recording ended: what was read of the ring buffers, and what was left in them to be read.
+    const { stdout } = must("sh", [
+      "-c",
+      `trace-cmd report -q --stat -i ${output} | grep -aE '^[a-z ]+: +[0-9]+$'`,
+    ]);
+    const sum = (name) =>
+      [...stdout.matchAll(new RegExp(`^(?:${name}): +(\\d+)$`, "gm"))].reduce(
+        (all, [, n]) => all + Number(n),
+        0,
+      );
+    const result = {
+      seconds: seconds(),
+      whole,
+      // Compressed, since version 3.
+      bytes: sizeOf(output),
+      records: sum("read events|entries"),
+      lost: sum("overrun|dropped events"),
+    };
+    rmSync(output);
+    return result;
+  };
+}
+
+/** All CPUs, as Periscope records. */
+function perf(events) {
+  return (args) => {
+    const output = join(directory, "perf.data");
+    const options = ["-a", "-m", `${bufferKb}K`, ...events.flatMap((name) => ["-e", name]), "-o", output];
+    const began = performance.now();
+    must("perf", ["record", ...options, "--", work, ...args]);
+    const whole = (performance.now() - began) / 1000;
+    const { stdout } = must("perf", ["report", "--stats", "-i", output]);
+    const count = (name) => Number(new RegExp(`^\\s*${name} events:\\s+(\\d+)`, "m").exec(stdout)?.[1] ?? 0);
     const result = {
       seconds: seconds(),
       whole,
       bytes: sizeOf(output),
-      lost: lost.length === 0 && !stdout ? undefined : lost.reduce((sum, [, n]) => sum + Number(n), 0),
+      records: count("SAMPLE"),
+      // A stretch, of which the number of event records is not summed up by perf.
+      lost: count("LOST") === 0 ? 0 : `in ${count("LOST")} places`,
     };
     rmSync(output);
     return result;
@@ -157,13 +183,16 @@ try {
   writeFileSync(join(directory, "work.c"), SOURCE);
   must("gcc", ["-O2", "-o", work, "work.c"]);
   const events = eventsOfPeriscope();
-  const peer = traceCmd(events);
-  try {
-    peer(["calls", "1", timeFile]);
-    recorders["trace-cmd record"] = peer;
-  } catch (error) {
-    // Some kernels forbid what it resets before it records.
-    console.log(`trace-cmd cannot record here, and is left out: ${error.message.trim().split("\n").at(-1)}`);
+  for (const [name, peer] of [
+    ["trace-cmd record", traceCmd(events)],
+    ["perf record", perf(events)],
+  ]) {
+    try {
+      peer(["calls", "1", timeFile]);
+      recorders[name] = peer;
+    } catch (error) {
+      console.log(`${name}: cannot record here, and is left out: ${error.message.trim().split("\n").at(-1)}`);
+    }
   }
   console.log(
     `Node ${process.version}, ${cpus().length} CPUs, ${events.length} events, buffers of ${bufferKb} KB per CPU, medians of ${runs}; ${new Date().toISOString()}`,
@@ -190,7 +219,7 @@ try {
         `${(time / alone).toFixed(2)} x`,
         last.whole === undefined ? "" : `${median(of("whole")).toFixed(2)} s`,
         last.records === undefined ? "" : String(median(of("records"))),
-        last.lost === undefined ? "" : String(median(of("lost"))),
+        last.lost === undefined ? "" : String(typeof last.lost === "string" ? last.lost : median(of("lost"))),
         last.bytes === undefined ? "" : `${(median(of("bytes")) / 1e6).toFixed(1)} MB`,
       ]);
     }

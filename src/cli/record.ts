@@ -1,7 +1,7 @@
 /** `periscope record`: for a time, until Ctrl-C, around a command, or into memory; and LTTng's session profile. */
 import { spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { constants, hostname } from "node:os";
 import { resolve } from "node:path";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { parseDuration, parseSize } from "../base/units.js";
@@ -47,7 +47,10 @@ export const command: Command = {
       { name: "recover", value: "DIR", help: "make a trace of a recording that was killed" },
       { name: "json", help: "tell what was recorded as one JSON object" },
     ],
-    notes: "Recording a kernel needs root. Nothing of the machine's own tracing is changed.",
+    notes: [
+      "Recording a kernel needs root. Nothing of the machine's own tracing is changed.",
+      "With a COMMAND, the exit code is its own (128 + N when signal N ended it); 0 where --duration or Ctrl-C ended it.",
+    ].join("\n"),
   },
   async run(args) {
     const { operands, beforeDashes } = args;
@@ -146,7 +149,14 @@ async function record(args: ParsedArguments, backend: Backend, program: readonly
     throw error;
   }
   tellOutcome({ saved: await recording.stop(), backend: backend.name, command: how }, args.has("json"));
-  return 0;
+  return exitCodeOf(how);
+}
+
+/** The command's own, so that recording it changes nothing for whoever called it; unless we ended it, as asked. */
+function exitCodeOf(command: Outcome["command"]): number {
+  if (command === undefined || command.wasStopped) return 0;
+  // As shells say it.
+  return command.exitCode ?? 128 + (command.signal === null ? 0 : constants.signals[command.signal]);
 }
 
 /** What ends a recording: a signal, the time, the command's end. */
@@ -192,8 +202,13 @@ function runProgram(program: readonly string[], stop: Promise<void>): Promise<Ou
   return new Promise((done, fail) => {
     const child = spawn(program[0]!, program.slice(1), { stdio: "inherit" });
     child.once("error", (error) => fail(new PeriscopeError(`${program[0]}: ${error.message}`)));
-    child.once("exit", (exitCode, signal) => done({ exitCode, signal }));
-    void stop.then(() => child.kill("SIGTERM"));
+    let wasStopped = false;
+    child.once("exit", (exitCode, signal) => done({ exitCode, signal, wasStopped }));
+    void stop.then(() => {
+      // Ctrl-C ends the command, too, maybe before we do.
+      wasStopped = true;
+      child.kill("SIGTERM");
+    });
   });
 }
 
@@ -213,12 +228,11 @@ async function flightRecorder(
     const server = await listenForSnapshots(path, recorder);
     complain(`recording into memory by ${backend.name} until Ctrl-C; periscope snapshot saves what it holds`);
     try {
-      await end.wait();
+      return exitCodeOf(await end.wait());
     } finally {
       server.close();
     }
   } finally {
     await recorder.close();
   }
-  return 0;
 }

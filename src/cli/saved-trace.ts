@@ -8,7 +8,14 @@ export interface Outcome {
   readonly saved: SavedTrace;
   readonly backend: BackendName;
   /** Exit code of the command that was run, or the signal that ended it. */
-  readonly command?: { readonly exitCode: number | null; readonly signal: string | null } | undefined;
+  readonly command?:
+    | {
+        readonly exitCode: number | null;
+        readonly signal: NodeJS.Signals | null;
+        /** The recording's end ended it. */
+        readonly wasStopped: boolean;
+      }
+    | undefined;
 }
 
 /** One JSON object, or some lines; losses are told on stderr. */

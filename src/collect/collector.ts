@@ -53,7 +53,6 @@ export class Collector {
   #retention!: Retention;
   #sweeper: NodeJS.Timeout | undefined;
   #index!: IncidentIndex;
-  #relayDeath = "";
 
   private constructor(
     private readonly options: CollectorOptions,
@@ -105,10 +104,6 @@ export class Collector {
       log,
     );
     this.#relay.onChunk = (phase, chunk) => this.#chunk(phase, chunk);
-    this.#relay.onDeath = (reason) => {
-      this.#relayDeath = `relay: ${reason}`;
-      log("error", "the relay died", { reason });
-    };
     const access: AgentAccess = { token: options.token, plain: options.agents.tls === undefined };
     this.#agents = await listen("agents", options.agents, log, (socket, peer) => {
       serveAgent(socket, peer, access, this.registry, this.#coordinator, log);
@@ -149,7 +144,7 @@ export class Collector {
           removedBytes: this.#retention.removedBytes,
         }),
       troubles: () => [
-        ...(this.#relayDeath === "" ? [] : [this.#relayDeath]),
+        ...(this.#relay?.trouble === undefined ? [] : [this.#relay.trouble]),
         ...(this.#relay?.counters?.full === true ? ["the disk is full"] : []),
       ],
     };

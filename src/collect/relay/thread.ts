@@ -25,6 +25,11 @@ type FromThread =
   | { readonly type: "closed" };
 
 const COUNTERS_MS = 500;
+/** After a thread's death the next one begins so much later, twice as much after each that dies soon. */
+const FIRST_PAUSE_MS = 500;
+const MOST_PAUSE_MS = 60_000;
+/** Who ran so long did not die of its start. */
+const SOUND_MS = 60_000;
 
 export class RelayThread {
   /** By port name: control, data, live. */
@@ -33,34 +38,92 @@ export class RelayThread {
   /** Sessions that are being written: their directories, relative to the store. */
   open: readonly string[] = [];
   onChunk: ((phase: "begun" | "finished", chunk: FinishedChunk) => void) | undefined;
-  onDeath: ((reason: string) => void) | undefined;
-  readonly #worker: Worker;
+  /** Why there is no thread now; undefined: it runs. */
+  trouble: string | undefined;
+  #worker: Worker | undefined;
   #closed: (() => void) | undefined;
+  #closing = false;
+  #pauseMs = FIRST_PAUSE_MS;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(
-    options: RelayThreadOptions,
+    private readonly options: RelayThreadOptions,
     private readonly log: Logger,
-  ) {
-    this.#worker = new Worker(new URL("./relay-thread.js", import.meta.url), { workerData: options });
-  }
+  ) {}
 
-  /** Throws `PeriscopeError` when a port cannot be had. */
+  /** Throws `PeriscopeError` when a port cannot be had. A thread that dies later is replaced by another one. */
   static async start(options: RelayThreadOptions, log: Logger): Promise<RelayThread> {
     const thread = new RelayThread(options, log);
-    await new Promise<void>((resolve, reject) => {
-      thread.#worker.on("message", (message: FromThread) => {
-        if (message.type === "ready") {
-          thread.ports = message.ports;
-          resolve();
-        } else if (message.type === "failed") reject(new PeriscopeError(message.message));
-        else thread.#take(message);
-      });
-      thread.#worker.on("error", (error) => {
-        reject(error);
-        thread.onDeath?.(error.message);
-      });
-    });
+    await thread.#run();
     return thread;
+  }
+
+  /** Resolves when it serves. Throws what it died of before. */
+  async #run(): Promise<void> {
+    const worker = new Worker(new URL("./relay-thread.js", import.meta.url), {
+      workerData: { ...this.options, ports: this.#samePorts() },
+    });
+    this.#worker = worker;
+    const began = performance.now();
+    let serves = false;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        worker.on("message", (message: FromThread) => {
+          if (message.type === "ready") {
+            this.ports = message.ports;
+            serves = true;
+            resolve();
+          } else if (message.type === "failed") reject(new PeriscopeError(message.message));
+          else this.#take(message);
+        });
+        let reason = "it ended";
+        worker.on("error", (error) => {
+          reason = error.message;
+        });
+        worker.on("exit", () => {
+          if (serves) this.#died(reason, performance.now() - began);
+          else reject(new PeriscopeError(`relay: ${reason}`));
+        });
+      });
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  /** Whom senders and viewers knew before: the ports that the first thread was given. */
+  #samePorts(): RelayPorts {
+    const { control, data, live } = this.options.ports;
+    const same = (name: "control" | "data" | "live", options: RelayPorts["control"]) => ({
+      ...options,
+      port: this.ports[name] ?? options.port,
+    });
+    return { control: same("control", control), data: same("data", data), live: same("live", live) };
+  }
+
+  #died(reason: string, ranMs: number): void {
+    if (this.#closing) {
+      this.#closed?.();
+      return;
+    }
+    if (ranMs > SOUND_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    this.#worker = undefined;
+    this.trouble = `relay: ${reason}`;
+    this.counters = undefined;
+    this.open = [];
+    this.log("error", "the relay died", { reason, again_after_ms: this.#pauseMs });
+    this.#timer = setTimeout(() => void this.#again(), this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MOST_PAUSE_MS);
+  }
+
+  async #again(): Promise<void> {
+    try {
+      await this.#run();
+      this.trouble = undefined;
+      this.log("info", "the relay runs again", this.ports);
+    } catch (error) {
+      this.#died((error as Error).message, 0);
+    }
   }
 
   #take(message: FromThread): void {
@@ -74,11 +137,15 @@ export class RelayThread {
 
   /** Ends sessions and files in order. */
   async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    const worker = this.#worker;
+    if (worker === undefined) return;
     await new Promise<void>((resolve) => {
       this.#closed = resolve;
-      this.#worker.postMessage("close");
+      worker.postMessage("close");
     });
-    await this.#worker.terminate();
+    await worker.terminate();
   }
 }
 
