@@ -20,8 +20,13 @@ export type Paths = ReadonlyMap<number, readonly PathPiece[]>;
 
 /** OpenTelemetry's own limit for the events of a span; viewers show them all at once. */
 const MOST_PIECES = 128;
+/** All paths together are at most so many times as long as the exported range: work grows with their length. */
+const MOST_TIMES = 10;
 
-/** Reads `source` once more for the critical paths of the `most` longest instances. */
+/**
+ * Reads `source` once more for the critical paths of the `most` longest instances, less those with which all together
+ * would be longer than ten times the range.
+ */
 export function criticalPaths(source: EventSource, timeline: Timeline, most: number): Paths {
   const paths = new Map<number, readonly PathPiece[]>();
   const ranges = longest(timeline, most);
@@ -50,7 +55,12 @@ function longest(timeline: Timeline, most: number): Instance[] {
     if (ns > 0 && ns >= leastNs) found.push(one);
   }
   found.sort((a, b) => b.endNs - b.beginNs - (a.endNs - a.beginNs) || a.id - b.id);
-  return found.slice(0, most);
+  let leftNs = MOST_TIMES * (timeline.range.endNs - timeline.range.beginNs);
+  return found.slice(0, most).filter(({ beginNs, endNs }) => {
+    const fits = endNs - beginNs <= leftNs;
+    if (fits) leftNs -= endNs - beginNs;
+    return fits;
+  });
 }
 
 /** The shortest pieces are told as one with those beside them, where there are too many. */
