@@ -503,11 +503,15 @@ export class Timeline {
     context.beginPath();
     context.rect(LABEL_WIDTH, 0, this.tracksWidth, this.#height);
     context.clip();
-    if (selected !== undefined) {
-      const from = this.xAt(view, selected.beginNs);
+    if (selected !== undefined && selected.beginNs < view.endNs && selected.endNs > view.beginNs) {
+      const from = Math.max(LABEL_WIDTH, this.xAt(view, selected.beginNs));
       const to = this.xAt(view, selected.endNs);
-      context.fillStyle = `${ground.accent}22`;
-      context.fillRect(from, 0, to - from, this.#height);
+      // What is beside it is dimmed: colours within keep their meaning.
+      context.fillStyle = `${ground.back}66`;
+      context.fillRect(LABEL_WIDTH, AXIS_HEIGHT, from - LABEL_WIDTH, this.#height);
+      context.fillRect(to, AXIS_HEIGHT, this.#width - to, this.#height);
+      context.fillStyle = `${ground.accent}55`;
+      context.fillRect(from, 0, to - from, AXIS_HEIGHT - 1);
       context.fillStyle = ground.accent;
       context.fillRect(from, 0, 1, this.#height);
       context.fillRect(to, 0, 1, this.#height);
