@@ -7,6 +7,7 @@
  */
 
 import type { WaterfallLine } from "../analyses/waterfall.js";
+import { spreadLimit } from "../base/outliers.js";
 import type { Thread } from "../kernel/state.js";
 import type { PeriodSet } from "../periods/define.js";
 import type { EventSource } from "../sources/source.js";
@@ -210,13 +211,9 @@ function plan(path: string, list: Occurrences, options: WhyOptions): Plan {
   };
 }
 
-/**
- * Six standard deviations above the median, and half as long again: worth a look. The deviation is estimated from
- * the median distance to the median (times 1.4826), which slow instances cannot spoil unless half of them are slow.
- */
+/** What is longer is slow: as the options say, or far above the others. */
 function limitOf(sorted: Float64Array, options: WhyOptions): [number, PeriodWhy["limitBy"]] {
   if (options.thresholdNs !== undefined) return [options.thresholdNs, "threshold"];
-  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
   if (options.percentile !== undefined) {
     const index = Math.ceil((options.percentile / 100) * sorted.length) - 1;
     const value = sorted[Math.max(0, index)] ?? Number.NaN;
@@ -225,10 +222,7 @@ function limitOf(sorted: Float64Array, options: WhyOptions): [number, PeriodWhy[
   }
   // Of few, those that took twice as long as the fastest; one alone is worth a look.
   if (sorted.length < LEAST) return [sorted.length === 1 ? 0 : 2 * (sorted[0] ?? Number.NaN), "spread"];
-  const median = at(0.5);
-  const distances = sorted.map((ns) => Math.abs(ns - median)).sort();
-  const deviation = 1.4826 * distances[Math.floor(distances.length / 2)]!;
-  return [Math.max(median + 6 * deviation, 1.5 * median), "spread"];
+  return [spreadLimit(sorted), "spread"];
 }
 
 function explain(one: Plan, open: () => EventSource): PeriodWhy {

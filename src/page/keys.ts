@@ -1,6 +1,5 @@
 /** What keys do: see the list in `help.tsx`. */
 import { addMark, selectInstance, selectState, showCritical } from "./actions.js";
-import { outlierLimits } from "./period-lanes.js";
 import { ROW_SIZES } from "./rows.js";
 import {
   bottom,
@@ -9,11 +8,11 @@ import {
   critical,
   cursorLine,
   cursorNs,
-  experiment,
   failure,
   helpShown,
   instances,
   lines,
+  outliers,
   pinned,
   rowSize,
   selectedRange,
@@ -97,7 +96,7 @@ function enter(): void {
 
 /** The next slow root instance in time. */
 function moveOutlier(forwards: boolean): void {
-  const limits = outlierLimits(experiment.value?.periods ?? [], instances.value);
+  const limits = outliers.value;
   const slow = instances.value.filter(
     ([, period, beginNs, endNs, , parent]) => parent < 0 && endNs - beginNs > limits[period]!,
   );

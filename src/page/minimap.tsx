@@ -1,8 +1,7 @@
 /** The whole trace in one strip: how much happened when, how busy the CPUs were, and where the view is. */
 import { useEffect, useRef } from "preact/hooks";
 import { groundOf, seriesColor } from "./palette.js";
-import { outlierLimits } from "./period-lanes.js";
-import { client, experiment, instances, shown, theme, view } from "./state.js";
+import { client, experiment, instances, outliers, shown, theme, view } from "./state.js";
 
 const HEIGHT = 46;
 const PIXELS = 600;
@@ -84,7 +83,7 @@ function paint(
   });
   context.stroke();
   const xOf = (ns: number): number => ((ns - whole.beginNs) / (whole.endNs - whole.beginNs)) * width;
-  const limits = outlierLimits(experiment.value?.periods ?? [], instances.value);
+  const limits = outliers.value;
   context.fillStyle = ground.alarm;
   for (const [, period, beginNs, endNs, , parent] of instances.value) {
     if (parent >= 0 || endNs - beginNs <= limits[period]!) continue;

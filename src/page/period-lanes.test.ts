@@ -33,7 +33,7 @@ test("an instance is found by the stretch of a pixel", () => {
   assert.equal(instanceAt(lane!, { beginNs: 90, endNs: 125 })?.[0], 0);
 });
 
-test("outliers are far above the quartiles", () => {
+test("outliers are far above the others", () => {
   const usual = Array.from(
     { length: 20 },
     (_, i): PeriodLine => [i, 0, i * 10, i * 10 + 5 + (i % 3), -1, -1],

@@ -1,4 +1,5 @@
 /** Periods as lanes: instances below their parents, side by side where they overlap. */
+import { spreadLimit } from "../base/outliers.js";
 import type { PeriodInfo, PeriodLine } from "./contract.js";
 import type { Range } from "./view.js";
 
@@ -67,16 +68,14 @@ export function instanceAt(lane: Lane, { beginNs, endNs }: Range): PeriodLine | 
   return best;
 }
 
-/**
- * Durations above this are outliers of a definition: longer than the upper quartile by three times the distance of the
- * quartiles, and at least 1.5 times the median.
- */
+/** Fewer instances have no outliers. */
+const LEAST = 5;
+
+/** Durations above this are outliers of a definition, by the rule of `periscope why`. */
 export function outlierLimits(periods: readonly PeriodInfo[], instances: readonly PeriodLine[]): number[] {
-  return periods.map((_, period) => {
-    const durations = instances.filter((one) => one[1] === period).map((one) => one[3] - one[2]);
-    if (durations.length < 5) return Number.POSITIVE_INFINITY;
-    durations.sort((a, b) => a - b);
-    const at = (share: number): number => durations[Math.floor(share * (durations.length - 1))]!;
-    return Math.max(at(0.75) + 3 * (at(0.75) - at(0.25)), 1.5 * at(0.5));
-  });
+  const durations: number[][] = periods.map(() => []);
+  for (const [, period, beginNs, endNs] of instances) durations[period]?.push(endNs - beginNs);
+  return durations.map((list) =>
+    list.length < LEAST ? Number.POSITIVE_INFINITY : spreadLimit(Float64Array.from(list).sort()),
+  );
 }

@@ -1,10 +1,10 @@
 /** Instances of periods as points: when, and how long. The one red dot is a click away from its explanation. */
+import { computed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { selectInstance } from "./actions.js";
 import type { PeriodLine } from "./contract.js";
 import { groundOf, seriesColor } from "./palette.js";
-import { outlierLimits } from "./period-lanes.js";
-import { experiment, instances, selection, shown, theme, tooManyInstances, view } from "./state.js";
+import { experiment, instances, outliers, selection, shown, theme, tooManyInstances, view } from "./state.js";
 import { duration, tick, tickStep } from "./text.js";
 
 const LEFT = 64;
@@ -21,10 +21,11 @@ interface Scale {
   readonly high: number;
 }
 
-function rootInstances(): readonly PeriodLine[] {
+/** Instances that are part of no other; of a range without any, all. */
+const rootInstances = computed((): readonly PeriodLine[] => {
   const roots = instances.value.filter(([, , , , , parent]) => parent < 0);
   return roots.length > 0 ? roots : instances.value;
-}
+});
 
 function scaleOf(width: number, height: number, points: readonly PeriodLine[]): Scale {
   let [low, high] = [Number.POSITIVE_INFINITY, 1];
@@ -48,7 +49,7 @@ function scaleOf(width: number, height: number, points: readonly PeriodLine[]): 
 
 export function Scatter() {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const points = rootInstances();
+  const points = rootInstances.value;
   useEffect(() => {
     const draw = (): void => {
       if (canvas.current !== null && view.value !== undefined) paint(canvas.current, points);
@@ -107,50 +108,65 @@ export function Scatter() {
   );
 }
 
-function paint(canvas: HTMLCanvasElement, points: readonly PeriodLine[]): void {
+/** The points, painted once for all moments that the view moves: there may be tens of thousands. */
+let painted: { readonly of: readonly unknown[]; readonly picture: HTMLCanvasElement } | undefined;
+
+function pictureOf(width: number, height: number, points: readonly PeriodLine[]): HTMLCanvasElement {
   const ratio = window.devicePixelRatio || 1;
-  const box = canvas.parentElement!.getBoundingClientRect();
-  const [width, height] = [box.width, box.height];
-  canvas.width = width * ratio;
-  canvas.height = height * ratio;
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const context = canvas.getContext("2d")!;
+  const of = [width, height, ratio, theme.value, points, view.value];
+  if (painted?.of.every((one, i) => one === of[i])) return painted.picture;
+  const picture = document.createElement("canvas");
+  picture.width = width * ratio;
+  picture.height = height * ratio;
+  const context = picture.getContext("2d")!;
   context.scale(ratio, ratio);
   const ground = groundOf(theme.value);
   const scale = scaleOf(width, height, points);
-  const periods = experiment.value?.periods ?? [];
-  const limits = outlierLimits(periods, instances.value);
-  const right = width - SIDE - 16;
+  const limits = outliers.value;
   context.font = '11px system-ui, "Segoe UI", sans-serif';
   context.textBaseline = "middle";
-  axes(context, scale, width, height, right);
-  const { beginNs, endNs } = shown.value;
-  context.fillStyle = `${ground.accent}1c`;
-  context.fillRect(
-    scale.x(beginNs),
-    TOP,
-    Math.max(1, scale.x(endNs) - scale.x(beginNs)),
-    height - TOP - BOTTOM,
-  );
-  const chosen = selection.value.kind === "instance" ? selection.value.line[0] : -1;
+  axes(context, scale, width, height, width - SIDE - 16);
   for (const slowOnes of [false, true]) {
-    for (const [id, period, begin, end] of points) {
+    for (const [, period, begin, end] of points) {
       const slow = end - begin > limits[period]!;
       if (slow !== slowOnes) continue;
       context.fillStyle = slow ? ground.alarm : `${seriesColor(theme.value, period)}cc`;
       context.beginPath();
       context.arc(scale.x(begin), scale.y(end - begin), slow ? 4.5 : points.length > 2000 ? 2 : 3, 0, 7);
       context.fill();
-      if (id !== chosen) continue;
-      context.strokeStyle = ground.text;
-      context.lineWidth = 1.5;
-      context.beginPath();
-      context.arc(scale.x(begin), scale.y(end - begin), 8, 0, 7);
-      context.stroke();
     }
   }
   histogram(context, scale, points, limits, width, height);
+  painted = { of, picture };
+  return picture;
+}
+
+function paint(canvas: HTMLCanvasElement, points: readonly PeriodLine[]): void {
+  const ratio = window.devicePixelRatio || 1;
+  const { clientWidth: width, clientHeight: height } = canvas.parentElement!;
+  if (width === 0 || height === 0) return;
+  const picture = pictureOf(width, height, points);
+  canvas.width = picture.width;
+  canvas.height = picture.height;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d")!;
+  context.scale(ratio, ratio);
+  const ground = groundOf(theme.value);
+  const scale = scaleOf(width, height, points);
+  const { beginNs, endNs } = shown.value;
+  const [from, to] = [scale.x(beginNs), scale.x(endNs)];
+  context.fillStyle = `${ground.accent}1c`;
+  context.fillRect(from, TOP, Math.max(1, to - from), height - TOP - BOTTOM);
+  context.drawImage(picture, 0, 0, width, height);
+  const now = selection.value;
+  const chosen = now.kind === "instance" ? points.find(([id]) => id === now.line[0]) : undefined;
+  if (chosen === undefined) return;
+  context.strokeStyle = ground.text;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.arc(scale.x(chosen[2]), scale.y(chosen[3] - chosen[2]), 8, 0, 7);
+  context.stroke();
 }
 
 /** Powers of ten between two (logarithms of) durations; with 2 and 5 between them where there are few. */

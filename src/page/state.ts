@@ -11,6 +11,7 @@ import type {
   PeriodLine,
 } from "./contract.js";
 import type { Theme } from "./palette.js";
+import { outlierLimits } from "./period-lanes.js";
 import { type DisplayLine, displayLines, type RowSize, type Sort } from "./rows.js";
 import type { Range, View } from "./view.js";
 
@@ -60,6 +61,8 @@ export const criticalOf = signal<readonly [row: number, beginNs: number, endNs: 
 );
 /** Instances of the whole trace, as many as are shown. */
 export const instances = signal<readonly PeriodLine[]>([]);
+/** Longer instances are outliers, for each definition, ns. */
+export const outliers = computed(() => outlierLimits(experiment.value?.periods ?? [], instances.value));
 export const tooManyInstances = signal(false);
 export const bottom = signal<BottomTab>("scatter");
 export const helpShown = signal(false);

@@ -2,10 +2,11 @@
 
 /** `12.3 ms` with about three digits. */
 export function duration(ns: number): string {
+  // What would be rounded to 1000 of a unit is one of the next.
   const size = Math.abs(ns);
-  if (size < 1e3) return `${trim(ns)} ns`;
-  if (size < 1e6) return `${trim(ns / 1e3)} µs`;
-  if (size < 1e9) return `${trim(ns / 1e6)} ms`;
+  if (size < 999.5) return `${trim(ns)} ns`;
+  if (size < 999.5e3) return `${trim(ns / 1e3)} µs`;
+  if (size < 999.5e6) return `${trim(ns / 1e6)} ms`;
   return `${trim(ns / 1e9)} s`;
 }
 

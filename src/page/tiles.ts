@@ -13,8 +13,10 @@ import type { Range } from "./view.js";
 
 /** Of 1 KiB each. */
 const MOST_STRIPS = 24_576;
-const MOST_IN_BATCH = 96;
-const MOST_REQUESTS = 4;
+/** Few and small, since they are answered one after the other: what is needed next does not wait for long. */
+const MOST_IN_BATCH = 64;
+const MOST_REQUESTS = 2;
+const RETRY_MS = 1000;
 /** How many levels up a stand-in is looked for. */
 const COARSER = 12;
 /** A pixel that is used little is faint, but never gone. */
@@ -65,10 +67,9 @@ function pixelOf(color: string): number {
 
 export class Tiles {
   readonly #tiles = new Map<string, Tile>();
-  readonly #requests = new Map<
-    string,
-    { readonly abort: AbortController; readonly tile: Tile; readonly rows: ReadonlySet<number> }
-  >();
+  readonly #requests = new Set<{ readonly tile: Tile; readonly rows: ReadonlySet<number> }>();
+  /** Ends the requests of a trace that is not shown any more. */
+  #abort = new AbortController();
   readonly #canvas = document.createElement("canvas");
   readonly #context = this.#canvas.getContext("2d", { alpha: false })!;
   #image = new ImageData(1, 1);
@@ -107,7 +108,8 @@ export class Tiles {
   }
 
   forget(): void {
-    for (const { abort } of this.#requests.values()) abort.abort();
+    this.#abort.abort();
+    this.#abort = new AbortController();
     this.#requests.clear();
     this.#tiles.clear();
     this.#count = 0;
@@ -198,17 +200,15 @@ export class Tiles {
     return complete;
   }
 
-  /** Asks for what the frame lacked and gives up what nobody wants any more. The picture: a pixel high for each line. */
+  /**
+   * Asks for what the frame lacked. What was asked for and is not wanted any more comes all the same: the server would
+   * not stop, and a zoom's next step may stretch it. Answers the picture: a pixel high for each line.
+   */
   endFrame(): HTMLCanvasElement {
     this.#context.putImageData(this.#image, 0, 0);
-    for (const [key, { abort, tile }] of this.#requests) {
-      if (tile.wanted.length > 0 && this.#shown.some((one) => one.tile === tile)) continue;
-      abort.abort();
-      this.#requests.delete(key);
-    }
     for (const { tile } of this.#shown) {
       if (tile.wanted.length === 0) continue;
-      const asked = [...this.#requests.values()].filter((one) => one.tile === tile);
+      const asked = [...this.#requests].filter((one) => one.tile === tile);
       const missing = tile.wanted.filter((row) => !asked.some(({ rows }) => rows.has(row)));
       for (let i = 0; i < missing.length && this.#requests.size < MOST_REQUESTS; i += MOST_IN_BATCH)
         void this.#fetch(tile, missing.slice(i, i + MOST_IN_BATCH));
@@ -216,18 +216,14 @@ export class Tiles {
     return this.#canvas;
   }
 
-  get busy(): boolean {
-    return this.#requests.size > 0;
-  }
-
   async #fetch(tile: Tile, wanted: readonly number[]): Promise<void> {
-    const abort = new AbortController();
+    const { signal } = this.#abort;
     const rows = [...wanted].sort((a, b) => a - b);
-    const key = `${tile.key} ${rows[0]}`;
-    this.#requests.set(key, { abort, tile, rows: new Set(rows) });
+    const request = { tile, rows: new Set(rows) };
+    this.#requests.add(request);
     try {
-      const { bytes, knownUntilNs } = await this.client.tile(rows, tile.level, tile.index, abort.signal);
-      if (abort.signal.aborted) return;
+      const { bytes, knownUntilNs } = await this.client.tile(rows, tile.level, tile.index, signal);
+      if (signal.aborted) return;
       this.#makeRoom(rows.length);
       rows.forEach((row, i) => {
         // Little-endian, as all browsers are: the first byte is the lower one.
@@ -236,10 +232,11 @@ export class Tiles {
         tile.strips.set(row, { row, knownUntilNs, usedAt: this.#frame, codes });
       });
     } catch {
-      // Aborted, or the server went away: the next frame asks again.
+      // Aborted, or the server went away: some later frame asks again.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     } finally {
-      if (this.#requests.get(key)?.abort === abort) this.#requests.delete(key);
-      if (!abort.signal.aborted) this.onArrival();
+      this.#requests.delete(request);
+      if (!signal.aborted) this.onArrival();
     }
   }
 
@@ -253,7 +250,7 @@ export class Tiles {
     for (const { tile, strip } of all.slice(0, MOST_STRIPS / 8)) tile.strips.delete(strip.row);
     this.#count = all.length - Math.min(all.length, MOST_STRIPS / 8);
     // What is shown or asked for is filled soon.
-    const needed = new Set([...this.#shown, ...this.#requests.values()].map(({ tile }) => tile));
+    const needed = new Set([...this.#shown, ...this.#requests].map(({ tile }) => tile));
     for (const [key, tile] of this.#tiles)
       if (tile.strips.size === 0 && !needed.has(tile)) this.#tiles.delete(key);
   }

@@ -6,7 +6,7 @@ import type { Arrows, RowStates } from "./contract.js";
 import { DOING_LABELS, type Moment } from "./contract.js";
 import { installPrinting } from "./export-png.js";
 import { colorsOf, groundOf, type Theme } from "./palette.js";
-import { instanceAt, lanesOf, outlierLimits } from "./period-lanes.js";
+import { instanceAt, lanesOf } from "./period-lanes.js";
 import {
   client,
   collapsed,
@@ -17,6 +17,7 @@ import {
   instances,
   lines,
   marks,
+  outliers,
   pinned,
   rowName,
   rowSize,
@@ -40,7 +41,6 @@ const CLICK_PIXELS = 4;
 const MOST_ROWS = 80;
 
 const lanes = computed(() => lanesOf(experiment.value?.periods ?? [], instances.value));
-const outliers = computed(() => outlierLimits(experiment.value?.periods ?? [], instances.value));
 const laneNames = computed(() => (experiment.value?.periods ?? []).map(({ name }) => name));
 
 interface Tooltip {

@@ -17,6 +17,8 @@ const TALL = 18;
 const LOW = 7;
 /** Lower rows have no words, neither on states nor of their own. */
 const LEAST_FOR_WORDS = 13;
+/** More arrows hide what they explain. */
+const MOST_ARROWS = 600;
 /** Lower rows touch each other. */
 const LEAST_WITH_GAP = 4;
 const LANE_HEIGHT = 17;
@@ -292,10 +294,10 @@ export class Timeline {
       context.fillStyle = ground.line;
       context.fillRect(LABEL_WIDTH - 8, y, 8, 1);
       context.fillStyle = line.group === undefined ? ground.faint : ground.text;
-      context.fillText(fitted(context, line.label, LABEL_WIDTH - 100), 10, y + 5);
+      context.fillText(fitted(context, line.label, LABEL_WIDTH - 100), 10, y + 6);
       context.fillStyle = ground.faint;
       context.textAlign = "right";
-      context.fillText(fitted(context, line.detail, 80), LABEL_WIDTH - 12, y + 5);
+      context.fillText(fitted(context, line.detail, 80), LABEL_WIDTH - 12, y + 6);
       context.textAlign = "left";
     }
   }
@@ -329,7 +331,7 @@ export class Timeline {
 
   #arrows(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
     const { arrows, lines, view } = scene;
-    if (arrows === undefined || arrows.tooMany) return;
+    if (arrows === undefined || arrows.tooMany || arrows.arrows.length > MOST_ARROWS) return;
     const lineOfRow = new Map<number, number>();
     lines.forEach((line, i) => {
       if (line.row !== undefined && !lineOfRow.has(line.row.id)) lineOfRow.set(line.row.id, i);
@@ -343,11 +345,27 @@ export class Timeline {
     context.strokeStyle = `${ground.text}66`;
     context.fillStyle = `${ground.text}aa`;
     context.lineWidth = 1;
+    const seen: [x: number, from: number, to: number][] = [];
     for (const [ns, from, to] of arrows.arrows) {
       const [a, b] = [lineOfRow.get(from), lineOfRow.get(to)];
-      if (a === undefined || b === undefined) continue;
-      arrow(context, this.xAt(view, ns), center(a), center(b));
+      if (a !== undefined && b !== undefined) seen.push([this.xAt(view, ns), center(a), center(b)]);
     }
+    // All shafts, then all heads: a path each would cost more than everything else.
+    context.beginPath();
+    for (const [x, from, to] of seen) {
+      context.moveTo(x, from);
+      context.lineTo(x, to - 4 * (to > from ? 1 : -1));
+    }
+    context.stroke();
+    context.beginPath();
+    for (const [x, from, to] of seen) {
+      const base = to - 6 * (to > from ? 1 : -1);
+      context.moveTo(x, to);
+      context.lineTo(x - 3, base);
+      context.lineTo(x + 3, base);
+      context.closePath();
+    }
+    context.fill();
     context.restore();
   }
 
@@ -485,11 +503,15 @@ export class Timeline {
     context.beginPath();
     context.rect(LABEL_WIDTH, 0, this.tracksWidth, this.#height);
     context.clip();
-    if (selected !== undefined) {
-      const from = this.xAt(view, selected.beginNs);
+    if (selected !== undefined && selected.beginNs < view.endNs && selected.endNs > view.beginNs) {
+      const from = Math.max(LABEL_WIDTH, this.xAt(view, selected.beginNs));
       const to = this.xAt(view, selected.endNs);
-      context.fillStyle = `${ground.accent}22`;
-      context.fillRect(from, 0, to - from, this.#height);
+      // What is beside it is dimmed: colours within keep their meaning.
+      context.fillStyle = `${ground.back}66`;
+      context.fillRect(LABEL_WIDTH, AXIS_HEIGHT, from - LABEL_WIDTH, this.#height);
+      context.fillRect(to, AXIS_HEIGHT, this.#width - to, this.#height);
+      context.fillStyle = `${ground.accent}55`;
+      context.fillRect(from, 0, to - from, AXIS_HEIGHT - 1);
       context.fillStyle = ground.accent;
       context.fillRect(from, 0, 1, this.#height);
       context.fillRect(to, 0, 1, this.#height);
@@ -536,19 +558,6 @@ function vertical(
   context.lineTo(Math.round(x) + 0.5, height);
   context.stroke();
   context.setLineDash([]);
-}
-
-function arrow(context: CanvasRenderingContext2D, x: number, from: number, to: number): void {
-  const side = to > from ? 1 : -1;
-  context.beginPath();
-  context.moveTo(x, from);
-  context.lineTo(x, to - 4 * side);
-  context.stroke();
-  context.beginPath();
-  context.moveTo(x, to);
-  context.lineTo(x - 3, to - 6 * side);
-  context.lineTo(x + 3, to - 6 * side);
-  context.fill();
 }
 
 function triangle(context: CanvasRenderingContext2D, x: number, y: number, right: boolean): void {

@@ -1,84 +1,32 @@
 // The page in a real browser: Debian's Chromium, driven by playwright-core. What it says is held against the command line.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { type RunningServer, startServer } from "../support/server.js";
 import { periscope, root } from "../support.js";
+import { clickOutlier, launch, openPage, pictures, noBrowser as skip, whenRead } from "./browser.js";
 
-const program = ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
-const skip = program === undefined ? "Chromium is not installed" : false;
 const trace = join(root, "samples/dns-outlier");
 const profile = ["--profile", "apache-php-mysql"];
-const pictures = join(root, ".cache/screenshots");
 let browser: Browser;
 let server: RunningServer;
 
 before(async () => {
   if (skip !== false) return;
-  mkdirSync(pictures, { recursive: true });
   server = await startServer("view", [...profile, trace]);
-  browser = await chromium.launch({
-    executablePath: program!,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-  });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
   await server?.stop();
 });
 
-/** A page that has drawn; whatever goes wrong in it is gathered. */
 async function opened(path = "/", scheme: "light" | "dark" = "light") {
-  const context = await browser.newContext({
-    viewport: { width: 1600, height: 1000 },
-    colorScheme: scheme,
-    timezoneId: "UTC",
-    acceptDownloads: true,
-  });
-  const page = await context.newPage();
-  const wrong: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error") wrong.push(message.text());
-  });
-  page.on("pageerror", (error) => wrong.push(error.message));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    if (!["data:", "blob:"].includes(url.protocol) && !server.url.includes(url.host))
-      wrong.push(request.url());
-  });
-  await page.goto(path.startsWith("http") ? path : `${server.url}${path}`);
-  await page.getByTestId("timeline").waitFor();
-  // Its numbers are there when the trace is open.
-  await page.getByTestId("range-length").first().waitFor();
-  await page.getByTestId("scatter").waitFor();
-  return { page, wrong, close: () => context.close() };
-}
-
-/** Runs in the page: the middle of the largest dot of the alarm's colour in the scatter plot. */
-const FIND_RED = `window.redPoint = () => {
-  const canvas = document.querySelector('[data-testid="scatter"] canvas, canvas[data-testid="scatter"]');
-  if (canvas === null || canvas.width === 0) return undefined;
-  const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const ratio = canvas.width / canvas.getBoundingClientRect().width;
-  const right = width - 130 * ratio;
-  for (let y = 0; y < height; y++) for (let x = 0; x < right; x++) {
-    const i = 4 * (y * width + x);
-    if (data[i] > 190 && data[i + 1] < 100 && data[i + 2] < 80 && data[i + 3] > 250)
-      return { x: x / ratio, y: y / ratio + 3 };
-  }
-  return undefined;
-};`;
-declare function redPoint(): { x: number; y: number } | undefined;
-
-async function clickOutlier(page: Page): Promise<void> {
-  await page.evaluate(FIND_RED);
-  await page.waitForFunction(() => redPoint() !== undefined);
-  const at = (await page.evaluate(() => redPoint()))!;
-  const canvas = page.locator('[data-testid="scatter"] canvas, canvas[data-testid="scatter"]').first();
-  await canvas.click({ position: at });
-  await page.getByTestId("instance").waitFor();
+  const one = await openPage(browser, server, { path, scheme });
+  await whenRead(one.page);
+  return one;
 }
 
 test("the outlier is found by clicking; its length and its reason are the command line's", {
