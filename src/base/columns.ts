@@ -10,6 +10,8 @@ const MAKE: Readonly<Record<ColumnType, (size: number) => Numbers>> = {
   u8: (size) => new Uint8Array(size),
 };
 
+const LARGE = 1 << 16;
+
 /** Several columns of the same length. */
 export class Columns<Name extends string> {
   length = 0;
@@ -34,8 +36,8 @@ export class Columns<Name extends string> {
   }
 
   #grow(): void {
-    // Half as much again: what is spare stays small beside what is there.
-    this.#size = Math.max(16, this.#size + (this.#size >> 1));
+    // Small ones double; of large ones, what is spare is to stay small beside what is there.
+    this.#size = this.#size < LARGE ? Math.max(16, 2 * this.#size) : this.#size + (this.#size >> 1);
     for (const name of this.names) {
       const grown = MAKE[this.#types[name]](this.#size);
       grown.set(this.of[name].subarray(0, this.length));
