@@ -13,9 +13,10 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, request as httpRequest, type Server } from "node:http";
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -233,6 +234,9 @@ test("only traces are opened, and everything else is told why not", async (t) =>
     assert.equal(typeof model["title"], "string");
     assert.match(String(model["detail"]), told);
   }
+  // A link counts for where it leads.
+  symlinkSync(sample("idle-small"), join(folder, "out"));
+  assert.equal((await open({ uri: join(folder, "out") })).status, 404);
   const kernel = "org.eclipse.linuxtools.lttng2.kernel.tracetype";
   const one = await open({ uri: join(folder, "one"), typeID: kernel });
   assert.equal(one.status, 200);
@@ -961,26 +965,79 @@ test("pages of other sites may not ask", async () => {
   for (const answer of [evil, local]) assert.match(answer.headers.get("vary")!, /\bOrigin\b/);
 });
 
-/** Asks whether a page may send a request, as browsers do; by `http`, which lets a test say which host it is for. */
-function preflight(origin: string, host?: string): Promise<{ status: number; allowed: string | undefined }> {
-  const headers = { origin, "access-control-request-method": "PUT", ...(host === undefined ? {} : { host }) };
+/** A request as a test words it: with any host, and with the headers of the answer. */
+function raw(
+  url: string,
+  method: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; headers: IncomingHttpHeaders }> {
   return new Promise((resolve, reject) => {
-    httpRequest(`${server.url}/tsp/api/traces`, { method: "OPTIONS", headers }, (answer) => {
+    httpRequest(url, { method, headers }, (answer) => {
       answer.resume();
-      resolve({ status: answer.statusCode!, allowed: answer.headers["access-control-allow-origin"] });
+      answer.once("end", () => resolve({ status: answer.statusCode!, headers: answer.headers }));
     })
       .on("error", reject)
       .end();
   });
 }
 
+/** Asks whether a page may send a request, as browsers do. */
+async function preflight(url: string, origin: string, host?: string) {
+  const headers = { origin, "access-control-request-method": "PUT", ...(host === undefined ? {} : { host }) };
+  const answer = await raw(url, "OPTIONS", headers);
+  return {
+    status: answer.status,
+    allowed: answer.headers["access-control-allow-origin"],
+    methods: answer.headers["access-control-allow-methods"],
+  };
+}
+
+const METHODS = "GET, POST, PUT, DELETE";
+const refused = { status: 403, allowed: undefined };
+
 test("browsers that ask first are told the same", async () => {
-  const local = await preflight("http://localhost:3000");
-  assert.deepEqual(local, { status: 204, allowed: "http://localhost:3000" });
-  assert.deepEqual(await preflight("https://example.org"), { status: 403, allowed: undefined });
+  const url = `${server.url}/tsp/api/traces`;
+  const local = await preflight(url, "http://localhost:3000");
+  assert.deepEqual(local, { status: 204, allowed: "http://localhost:3000", methods: METHODS });
+  const evil = await preflight(url, "https://example.org");
+  assert.deepEqual({ status: evil.status, allowed: evil.allowed }, refused);
   // A name that leads to this machine.
-  const rebound = await preflight("http://rebound.example.org", "rebound.example.org");
-  assert.deepEqual(rebound, { status: 403, allowed: undefined });
+  const rebound = await preflight(url, "http://rebound.example.org", "rebound.example.org");
+  assert.deepEqual({ status: rebound.status, allowed: rebound.allowed }, refused);
+});
+
+test("origins that are allowed, and a path before all others", async () => {
+  const [viewer, other] = ["https://viewer.example.org", "https://example.org"];
+  for (const [allow, expected] of [
+    [
+      [viewer, "https://second.example.org"],
+      { [viewer]: viewer, "https://second.example.org": "https://second.example.org", [other]: undefined },
+    ],
+    [["*"], { [viewer]: "*", [other]: "*" }],
+  ] as const) {
+    const options = allow.flatMap((one) => ["--allow-origin", one]);
+    const own = await startServer("serve", [
+      ...options,
+      "--prefix",
+      "/a/b",
+      "--no-cache",
+      sample("idle-small"),
+    ]);
+    const url = `${own.url}/tsp/api/health`;
+    assert.ok(url.endsWith("/a/b/tsp/api/health"), url);
+    for (const [origin, allowed] of Object.entries(expected)) {
+      const answer = await raw(url, "GET", { origin });
+      assert.equal(answer.status, allowed === undefined ? 403 : 200, origin);
+      assert.equal(answer.headers["access-control-allow-origin"], allowed);
+      assert.match(answer.headers["vary"]!, /\bOrigin\b/);
+      assert.equal((await preflight(url, origin)).allowed, allowed);
+    }
+    assert.equal((await raw(url.replace("/a/b", ""), "GET", {})).status, 404);
+    assert.equal((await raw(url.replace("/a/b", "/a/bc"), "GET", {})).status, 404);
+    const behind = new HttpTspClient(`${own.url}/tsp/api`);
+    assert.equal(modelOf(await behind.fetchTraces()).length, 1);
+    await own.stop();
+  }
 });
 
 /** Statuses that the file names and this server does not use, or the test cannot bring about. */
