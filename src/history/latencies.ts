@@ -149,6 +149,30 @@ export function latenciesIn(all: Latencies, range: Stretch, most: number): Laten
   return lines;
 }
 
+/**
+ * The one that began nearest to a moment, and of several the one of the nearest duration; of one name (""  of any).
+ * Undefined: there is none.
+ */
+export function nearestLatency(
+  all: Latencies,
+  ns: number,
+  durationNs: number | undefined,
+  what: string,
+): LatencyLine | undefined {
+  const { begin, end, length } = all;
+  let best = -1;
+  let bestNs = Number.POSITIVE_INFINITY;
+  let bestOff = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < length; i++) {
+    const away = Math.abs(begin[i]! - ns);
+    if (away > bestNs) continue;
+    const off = durationNs === undefined ? 0 : Math.abs(end[i]! - begin[i]! - durationNs);
+    if ((away === bestNs && off >= bestOff) || (what !== "" && all.what(i) !== what)) continue;
+    [best, bestNs, bestOff] = [i, away, off];
+  }
+  return best < 0 ? undefined : lineOf(all, best);
+}
+
 export function lineOf({ begin, end, row, what }: Latencies, i: number): LatencyLine {
   return { beginNs: begin[i]!, endNs: end[i]!, row: row(i), what: what(i) };
 }

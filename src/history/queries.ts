@@ -60,10 +60,11 @@ export function wakesIn(
 
 /** Event records in each of `pixels` equal parts of the range; finer than the history's buckets it is spread evenly. */
 export function densityIn(history: History, { beginNs, endNs }: Stretch, pixels: number): number[] {
+  // What is rounded are the counts up to an edge: their differences add up to what there is.
   const counts = Array.from({ length: pixels + 1 }, (_, i) =>
-    eventRecordsBefore(history, beginNs + (i * (endNs - beginNs)) / pixels),
+    Math.round(eventRecordsBefore(history, beginNs + (i * (endNs - beginNs)) / pixels)),
   );
-  return Array.from({ length: pixels }, (_, i) => Math.max(0, Math.round(counts[i + 1]! - counts[i]!)));
+  return Array.from({ length: pixels }, (_, i) => counts[i + 1]! - counts[i]!);
 }
 
 /** Event records before a moment, interpolated within a bucket. */

@@ -17,6 +17,7 @@ import {
   type LatencyStats,
   latenciesIn,
   lineOf,
+  nearestLatency,
   periodLatencies,
   schedulingLatencies,
   statsIn,
@@ -285,6 +286,16 @@ export class HistoryService {
     const lines: LatencyLine[] = [];
     for (let i = Math.max(0, index); i < Math.min(all.length, index + count); i++) lines.push(lineOf(all, i));
     return { total: all.length, lines };
+  }
+
+  nearestLatency(
+    source: LatencySource,
+    ns: number,
+    durationNs: number | undefined,
+    what: string,
+    key = "",
+  ): LatencyLine | undefined {
+    return nearestLatency(this.#latencies(source, key), ns, durationNs, what);
   }
 
   /** Place of the first latency that ended at or after a moment. */

@@ -25,6 +25,16 @@ export interface ReadingTask {
   readonly background?: boolean;
 }
 
+/** What traces say of themselves before they are read. */
+export interface TraceFacts {
+  readonly hosts: readonly string[];
+  /** Epoch ns of moment 0. */
+  readonly originNs: bigint;
+  /** NaN where the packets do not tell. */
+  readonly beginNs: number;
+  readonly endNs: number;
+}
+
 const WIDTH = 96;
 
 export class ReadingService {
@@ -37,6 +47,14 @@ export class ReadingService {
     this.#task = task;
     this.#definitions = task.periods;
     this.#open = alignedTraces(task.paths).open;
+  }
+
+  /** Throws `PeriscopeError` where there is nothing that can be read. */
+  facts(): TraceFacts {
+    const { info, failures } = this.#open();
+    if (info.traces.length === 0) throw new PeriscopeError(failures.join("; "));
+    const { hosts, originNs, beginNs, endNs } = info;
+    return { hosts: hosts.map(({ name }) => name), originNs, beginNs, endNs };
   }
 
   /** All instances of the periods; undefined: no profile fits. */

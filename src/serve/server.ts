@@ -136,8 +136,8 @@ async function answer(
   experiments: PageExperiments,
 ): Promise<Reply> {
   try {
-    if (message.method === "OPTIONS") return { status: 204, type: "text/plain", body: "" };
     guard(message, options);
+    if (message.method === "OPTIONS") return { status: 204, type: "text/plain", body: "" };
     const { pathname, searchParams } = new URL(message.url ?? "/", "http://server");
     const { prefix } = options;
     if (prefix !== "" && pathname !== prefix && !pathname.startsWith(`${prefix}/`)) throw notFound(pathname);
@@ -244,6 +244,8 @@ function send(
     "content-type": type,
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
+    // What is between here and the browser must not give one origin's answer to another.
+    vary: "Origin, Accept-Encoding",
     ...headers,
   };
   if (origin !== undefined && status !== 403)

@@ -3,8 +3,6 @@
  * thread had a CPU, waited for one, or waited for something else; then the same as pictures of any width.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { HistoryBuilder } from "../../src/history/builder.js";
 import { Doing } from "../../src/history/doing.js";
@@ -14,10 +12,8 @@ import { type StateLine, statesIn } from "../../src/history/queries.js";
 import type { StateRow } from "../../src/history/state-row.js";
 import { openSource } from "../../src/sources/ctf.js";
 import { Random } from "../property/random.js";
+import { replayOf, type State, settled } from "../support/replay.js";
 import { needs, sharedTrace } from "../support.js";
-
-/** From `ns` on: what, and whose (thread, number of an interrupt). */
-type State = readonly [ns: number, what: string];
 
 /** As they are told apart by a replay that knows nothing of what waits are for. */
 const WORDS: Readonly<Record<number, string>> = {
@@ -30,169 +26,6 @@ const WORDS: Readonly<Record<number, string>> = {
   [Doing.runnable]: "runnable",
   [Doing.idle]: "idle",
 };
-
-/** Without what lasted no time, and equal neighbours as one. */
-function settled(states: readonly State[]): State[] {
-  const result: State[] = [];
-  states.forEach(([ns, what], i) => {
-    const next = states[i + 1];
-    if (next !== undefined && next[0] <= ns) return;
-    if (result.at(-1)?.[1] !== what) result.push([ns, what]);
-  });
-  return result;
-}
-
-class NaiveCpu {
-  readonly states: State[] = [];
-  /** -1 not known yet. */
-  tid = -1;
-  irqs: number[] = [];
-  softirq = -1;
-  inTimer = false;
-}
-
-class NaiveThread {
-  readonly states: State[] = [];
-  onCpu = false;
-  /** Woken since it got its CPU. */
-  wokenEarly = false;
-  inCall = false;
-  /** Number of threads that had this number. */
-  lives = 1;
-}
-
-/** What babeltrace2's lines say, one after the other. */
-class Replay {
-  readonly cpus = new Map<number, NaiveCpu>();
-  readonly threads = new Map<number, NaiveThread>();
-  beginNs = Number.NaN;
-  lines = 0;
-
-  constructor(private readonly originNs: bigint) {}
-
-  line(text: string): void {
-    const parts = /^\[(\d+)\.(\d{9})\] (?:\S+ )?(\S+): \{ cpu_id = (\d+) \}, (.*)$/.exec(text);
-    if (parts === null) return;
-    const ns = Number(BigInt(parts[1]! + parts[2]!) - this.originNs);
-    this.lines++;
-    if (this.lines === 1) this.beginNs = ns;
-    const [, , , name, number, rest] = parts as unknown as string[];
-    const cpu = entry(this.cpus, Number(number), () => new NaiveCpu());
-    const payload = rest!.slice(rest!.lastIndexOf("}, {") + 1);
-    const field = (key: string): number => Number(new RegExp(`[{,] ${key} = (-?\\d+)`).exec(payload)?.[1]);
-    switch (name) {
-      case "sched_switch":
-        this.#switches(cpu, field("prev_tid"), field("prev_state"), field("next_tid"), ns);
-        break;
-      case "sched_waking":
-      case "sched_wakeup_new":
-        this.#wakes(field("tid"), ns);
-        break;
-      case "sched_process_fork": {
-        const child = this.threads.get(field("child_tid"));
-        if (child !== undefined) child.lives++;
-        else this.#thread(field("child_tid")).states.push([ns, "none"]);
-        return;
-      }
-      case "irq_handler_entry":
-        cpu.irqs.push(field("irq"));
-        break;
-      case "irq_handler_exit":
-        cpu.irqs.pop();
-        break;
-      case "irq_softirq_entry":
-        cpu.softirq = field("vec");
-        break;
-      case "irq_softirq_exit":
-        cpu.softirq = -1;
-        break;
-      case "timer_hrtimer_expire_entry":
-        cpu.inTimer = true;
-        break;
-      case "timer_hrtimer_expire_exit":
-        cpu.inTimer = false;
-        break;
-      default: {
-        const [, edge] = /^syscall_(entry|exit)_/.exec(name!) ?? [];
-        if (edge === undefined) return;
-        const tid = Number(/[{,] tid = (\d+)/.exec(rest!)![1]);
-        this.#thread(tid).inCall = edge === "entry";
-      }
-    }
-    this.#show(cpu, ns);
-  }
-
-  #thread(tid: number): NaiveThread {
-    return entry(this.threads, tid, () => new NaiveThread());
-  }
-
-  #show(cpu: NaiveCpu, ns: number): void {
-    const { tid } = cpu;
-    const thread = tid > 0 ? this.#thread(tid) : undefined;
-    const level = cpu.inTimer
-      ? "irq -1"
-      : cpu.irqs.length > 0
-        ? `irq ${cpu.irqs.at(-1)}`
-        : cpu.softirq >= 0
-          ? `softirq ${cpu.softirq}`
-          : "";
-    const call = thread?.inCall === true ? "call" : "user";
-    cpu.states.push([ns, level || (tid < 0 ? "?" : tid === 0 ? "idle" : `${call} ${tid}`)]);
-    thread?.states.push([ns, "cpu"]);
-  }
-
-  #switches(cpu: NaiveCpu, prev: number, state: number, next: number, ns: number): void {
-    if (cpu.tid < 0) {
-      // Who leaves a CPU first had it from the beginning.
-      const what = prev === 0 ? "idle" : `user ${prev}`;
-      cpu.states.forEach(([at, seen], i) => {
-        if (seen === "?") cpu.states[i] = [at, what];
-      });
-      cpu.states.unshift([this.beginNs, what]);
-      if (prev !== 0) this.#thread(prev).states.unshift([this.beginNs, "cpu"]);
-    }
-    if (prev !== 0) {
-      const thread = this.#thread(prev);
-      thread.onCpu = false;
-      // Bits beyond the lowest eight say that it was preempted; 16 and 32 that it is no more.
-      const bits = state & 0xff;
-      thread.states.push([ns, bits === 0 ? "runnable" : (bits & 0x30) !== 0 ? "none" : "waits"]);
-    }
-    cpu.tid = next;
-    if (next === 0) return;
-    const thread = this.#thread(next);
-    const last = thread.states.at(-1);
-    // Woken before it had left its CPU, and by nobody since: it never waited.
-    if (last?.[1] === "waits" && thread.wokenEarly) thread.states.push([last[0], "runnable"]);
-    thread.onCpu = true;
-    thread.wokenEarly = false;
-  }
-
-  #wakes(tid: number, ns: number): void {
-    const thread = this.#thread(tid);
-    if (thread.onCpu) {
-      thread.wokenEarly = true;
-      return;
-    }
-    if (thread.states.at(-1)?.[1] === "runnable") return;
-    thread.states.push([ns, "runnable"]);
-  }
-}
-
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
-}
-
-async function replayOf(path: string, originNs: bigint): Promise<Replay> {
-  const child = spawn("babeltrace2", ["--clock-seconds", "--no-delta", path], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const replay = new Replay(originNs);
-  for await (const line of createInterface({ input: child.stdout.setEncoding("latin1") })) replay.line(line);
-  return replay;
-}
 
 /** A row of the history in the words of the replay. */
 function statesOf(history: History, row: StateRow): State[] {
@@ -400,7 +233,7 @@ for (const name of [
     while (!builder.step(Number.POSITIVE_INFINITY));
     const { history } = builder;
     const replay = await replayOf(path!, history.originNs);
-    assert.equal(replay.lines, history.eventRecords);
+    assert.equal(replay.records.length, history.eventRecords);
     assert.equal(replay.beginNs, history.beginNs);
     const replayed = new Map<number, readonly State[]>();
     for (const row of history.rows) {

@@ -2,7 +2,10 @@
  * The Trace Server Protocol 0.6.0 over HTTP: finds who answers a request, and words replies and errors as the protocol
  * has them. Where the published client differs from the specification, both are accepted.
  */
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { cpus, platform, release, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
 import { exactJson } from "../../present/lami.js";
 import { version } from "../../version.js";
 import { uuidOf } from "../experiment.js";
@@ -19,6 +22,7 @@ import {
   optionalRange,
   type Parameters,
   parametersOf,
+  pointOf,
   rangeOf,
   textOf,
   timeOf,
@@ -109,31 +113,67 @@ async function traces(registry: Registry, request: Request, [uuid]: readonly str
     );
   }
   const parameters = parametersOf(request.body);
-  const uri = textOf(parameters["uri"], "uri");
-  const name =
-    typeof parameters["name"] === "string" && parameters["name"] !== "" ? parameters["name"] : lastOf(uri);
-  return reply(await traceModel(registry, registry.addTrace(uri, name)));
+  const path = pathOf(textOf(parameters["uri"], "uri"));
+  const { name, typeID } = parameters;
+  if (typeof typeID === "string" && typeID !== "" && !TRACE_TYPES.has(typeID)) {
+    throw new HttpError(501, "Trace type not supported", `typeID: expected ${[...TRACE_TYPES].join(", ")}`);
+  }
+  const trace = await registry.importTrace(
+    path,
+    typeof name === "string" && name !== "" ? name : lastOf(path),
+  );
+  return reply(await traceModel(registry, trace));
 }
+
+/** Those of Trace Compass that are CTF traces: what a trace is it says itself. */
+const TRACE_TYPES: ReadonlySet<string> = new Set([
+  "org.eclipse.linuxtools.tmf.ui.type.ctf",
+  "org.eclipse.linuxtools.lttng2.kernel.tracetype",
+  "org.eclipse.linuxtools.lttng2.ust.tracetype",
+]);
 
 const lastOf = (path: string): string => path.replace(/\/+$/, "").split("/").at(-1) ?? path;
 
+/** A path on this machine, or a URL of one. */
+function pathOf(uri: string): string {
+  if (!uri.startsWith("file:")) return uri;
+  try {
+    return fileURLToPath(uri);
+  } catch (error) {
+    throw new HttpError(400, "Invalid query parameters", `uri: ${(error as Error).message}`);
+  }
+}
+
 async function traceModel(registry: Registry, trace: TraceEntry): Promise<object> {
-  const user = [...registry.experiments.values()].find(({ traces: own }) => own.includes(trace));
-  const info = user === undefined ? undefined : await infoOf(user);
+  const { name, path, uuid: UUID } = trace;
+  const users = [...registry.experiments.values()].filter(({ traces: own }) => own.includes(trace));
+  const alone = users.find(({ traces: own }) => own.length === 1);
+  const info = users[0] === undefined ? undefined : await infoOf(alone ?? users[0]);
+  const facts = alone === undefined ? await registry.facts(trace).catch(() => undefined) : info;
+  const properties =
+    facts === undefined ? {} : { hostname: facts.hosts.join(", "), clock_offset: String(facts.originNs) };
+  const told = { name, path, UUID, properties };
+  if (info === undefined || facts === undefined) {
+    // As the protocol's server has it: nothing is indexed of what nobody opened.
+    return { ...told, ...extentOf(undefined), indexingStatus: "CLOSED" };
+  }
+  if (alone !== undefined) {
+    return { ...told, ...extentOf(info), indexingStatus: info.complete ? "COMPLETED" : "RUNNING" };
+  }
+  // Of an experiment of several traces only the sum is known.
+  const own = registry.eventRecords(trace);
   return {
-    name: trace.name,
-    path: trace.path,
-    UUID: trace.uuid,
-    ...extentOf(info),
-    properties:
-      info === undefined ? {} : { hostname: info.hosts.join(", "), clock_offset: String(info.originNs) },
-    indexingStatus: info === undefined ? "CLOSED" : info.complete ? "COMPLETED" : "RUNNING",
+    ...told,
+    ...extentOf({ ...facts, beginNs: own?.beginNs ?? facts.beginNs, eventRecords: own?.count ?? 0 }),
+    indexingStatus: info.complete && own !== undefined ? "COMPLETED" : "RUNNING",
   };
 }
 
-function extentOf(info: HistoryInfo | undefined): { nbEvents: number; start: bigint; end: bigint } {
+type Extent = Pick<HistoryInfo, "originNs" | "beginNs" | "endNs" | "eventRecords">;
+
+function extentOf(info: Extent | undefined): { nbEvents: number; start: bigint; end: bigint } {
   if (info === undefined) return { nbEvents: 0, start: 0n, end: 0n };
-  const at = (ns: number): bigint => info.originNs + BigInt(Math.round(ns));
+  const at = (ns: number): bigint => (Number.isNaN(ns) ? 0n : info.originNs + BigInt(Math.round(ns)));
   return { nbEvents: info.eventRecords, start: at(info.beginNs), end: at(info.endNs) };
 }
 
@@ -168,6 +208,8 @@ async function experiments(registry: Registry, request: Request, path: readonly 
   if (what === undefined) {
     // The published client knows an update, too.
     only(request, "GET", "DELETE", "PUT");
+    if (request.method === "PUT")
+      return reply(await experimentModel(registry, update(registry, entry, request)));
     const model = await experimentModel(registry, entry);
     if (request.method === "DELETE") registry.removeExperiment(uuid);
     return reply(request.method === "DELETE" ? { ...model, indexingStatus: "CLOSED" } : model);
@@ -186,21 +228,67 @@ async function create(registry: Registry, parameters: Parameters): Promise<Reply
   const found = wanted.map((uuid) => registry.traces.get(String(uuid)));
   // As the protocol has it: a trace that is not there yet is no error.
   if (found.some((trace) => trace === undefined)) return { status: 204, type: "application/json", body: "" };
+  for (const { path } of found as TraceEntry[]) {
+    if (!existsSync(path)) throw new HttpError(404, "No such trace", `${path}: it is there no more`);
+  }
   const entry = registry.addExperiment(name, found as TraceEntry[]);
   return reply(await experimentModel(registry, entry));
 }
 
+/**
+ * The proposed protocol has the name in the query and changes of traces in the body, the published client all in
+ * `parameters`, with traces as a list of UUIDs like in a new experiment's.
+ */
+function update(registry: Registry, entry: ExperimentEntry, { body, query }: Request): ExperimentEntry {
+  const whole = body === "" ? {} : objectOf(body);
+  const given = (whole["parameters"] === undefined ? whole : parametersOf(body)) as Parameters;
+  const name = query.get("name") ?? given["name"];
+  let traces = entry.traces;
+  const { traces: wanted } = given;
+  if (wanted !== undefined) {
+    if (!Array.isArray(wanted)) throw wrongTraces();
+    if (wanted.every((one) => typeof one === "string")) traces = wanted.map((one) => registry.trace(one));
+    else for (const change of wanted) traces = changed(registry, traces, change);
+    if (traces.length === 0) throw wrongTraces();
+  }
+  return registry.updateExperiment(
+    entry.uuid,
+    name === undefined ? entry.name : textOf(name, "name"),
+    traces,
+  );
+}
+
+function wrongTraces(): HttpError {
+  return new HttpError(
+    400,
+    "Invalid query parameters",
+    "traces: expected UUIDs, or objects with traceUUID and action (add or remove), of which some trace is left",
+  );
+}
+
+function changed(registry: Registry, traces: readonly TraceEntry[], change: unknown): readonly TraceEntry[] {
+  const { traceUUID, action = "add", timeOffset = 0 } = (change ?? {}) as Record<string, unknown>;
+  if (typeof traceUUID !== "string" || (action !== "add" && action !== "remove")) throw wrongTraces();
+  if (Number(timeOffset) !== 0) {
+    throw new HttpError(
+      501,
+      "Offsets of time are not supported",
+      "clocks of hosts are aligned by their packets",
+    );
+  }
+  const trace = registry.trace(traceUUID);
+  if (action === "remove") return traces.filter((one) => one !== trace);
+  return traces.includes(trace) ? traces : [...traces, trace];
+}
+
 // --- bookmarks ---
 
-function bookmarks(
-  { bookmarks: all, uuid: owner }: ExperimentEntry,
-  request: Request,
-  [uuid]: readonly string[],
-): Reply {
+function bookmarks({ bookmarks: all }: ExperimentEntry, request: Request, [uuid]: readonly string[]): Reply {
   if (uuid === undefined) {
     only(request, "GET", "POST");
     if (request.method === "GET") return reply([...all.values()]);
-    const made = bookmarkOf(request.body, uuidOf(`${owner} ${all.size} ${request.body}`));
+    // Two bookmarks may say the same.
+    const made = bookmarkOf(request.body, randomUUID());
     all.set(made.uuid, made);
     return reply(made);
   }
@@ -254,6 +342,7 @@ async function outputs(entry: ExperimentEntry, request: Request, path: readonly 
       return reply((await all.derive(first, configurationOf(objectOf(request.body)))).description);
     case "style":
       only(request, "POST");
+      parametersOf(request.body);
       if (provider.styles === undefined) throw new HttpError(405, "This output has no styles", first);
       return completed({ styles: provider.styles() });
     case "annotations":
@@ -321,7 +410,7 @@ async function data(
       return done(await provider.xy!(asked, rangeOf(parameters, originNs), itemsOf(parameters)));
     case "XY/tooltip":
       isA("TREE_TIME_XY");
-      return completed({});
+      return completed((await provider.pointTooltip?.(asked, pointOf(request.query, originNs))) ?? {});
     case "genericXY/tree":
       isA("TREE_GENERIC_XY");
       return done(await provider.tree!(asked, optionalRange(parameters, originNs)));
@@ -374,7 +463,7 @@ async function annotations(entry: ExperimentEntry, provider: Provider, request: 
 
 function configurationOf(body: Parameters): Omit<Configuration, "id"> {
   const { name, description, sourceTypeId, parameters = {} } = body as Record<string, unknown>;
-  if (typeof parameters !== "object" || parameters === null) {
+  if (typeof parameters !== "object" || parameters === null || Array.isArray(parameters)) {
     throw new HttpError(400, "Invalid configuration", "parameters: expected an object");
   }
   return {

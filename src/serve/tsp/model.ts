@@ -136,6 +136,15 @@ export interface DataProviderDescription {
   readonly capabilities?: { readonly canCreate?: boolean; readonly canDelete?: boolean };
 }
 
+/** A place in a chart over time. */
+export interface Point {
+  /** `ns` since the experiment's origin. */
+  readonly ns: number;
+  readonly y: number | undefined;
+  /** Id of the series; undefined: any. */
+  readonly item: number | undefined;
+}
+
 /** Range of a request, `ns` since the experiment's origin. */
 export interface TimeRange {
   readonly beginNs: number;

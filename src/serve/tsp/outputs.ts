@@ -5,7 +5,7 @@ import { uuidOf } from "../experiment.js";
 import { HttpError, notFound } from "../http.js";
 import type { Configuration } from "./model.js";
 import type { Provider } from "./provider.js";
-import { CRITICAL_ID, criticalPathProvider } from "./providers/critical-path.js";
+import { CRITICAL_ID, configuredTarget, criticalPathProvider } from "./providers/critical-path.js";
 import { eventTable } from "./providers/events.js";
 import { type LatencyOutput, latencyProviders } from "./providers/latencies.js";
 import { PERIODS_ID, periodParameters, periodTimeline } from "./providers/periods.js";
@@ -136,7 +136,12 @@ export class Outputs {
         periodTimeline(id, configuration),
         ...latencyProviders({ source: "periods", ids, name: given.name, key: id, configuration }),
       ];
-    } else made = [criticalPathProvider(id, configuration)];
+    } else {
+      const info = await this.experiment.info();
+      // While the trace is still being read the thread may be yet to come.
+      if (info.complete) configuredTarget(info, given.parameters);
+      made = [criticalPathProvider(id, configuration)];
+    }
     this.#derived.set(id, made);
     return made[0]!;
   }

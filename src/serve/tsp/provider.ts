@@ -8,6 +8,7 @@ import type {
   DataProviderDescription,
   GraphRow,
   Lines,
+  Point,
   Style,
   TimeRange,
   Tree,
@@ -33,6 +34,7 @@ export interface Provider {
   readonly arrows?: (asked: Asked, range: TimeRange) => Promise<readonly Arrow[]>;
   readonly tooltip?: (asked: Asked, ns: number, item: number) => Promise<Readonly<Record<string, string>>>;
   readonly xy?: (asked: Asked, range: TimeRange, items: readonly number[]) => Promise<Xy>;
+  readonly pointTooltip?: (asked: Asked, point: Point) => Promise<Readonly<Record<string, string>>>;
   readonly columns?: () => readonly Column[];
   readonly lines?: (asked: Asked) => Promise<Lines>;
   readonly styles?: () => Readonly<Record<string, Style>>;

@@ -1,7 +1,7 @@
 /** Parameters of the protocol's requests, checked: what is wrong is answered with 400 and says what was expected. */
 import { HttpError } from "../http.js";
 import { parseExact } from "./exact-json.js";
-import type { TimeRange } from "./model.js";
+import type { Point, TimeRange } from "./model.js";
 
 export type Parameters = Readonly<Record<string, unknown>>;
 
@@ -48,10 +48,17 @@ export function textOf(value: unknown, name: string): string {
   throw wrong(`${name}: expected a text`);
 }
 
-export function numberIn(value: unknown, name: string): number {
+function numberIn(value: unknown, name: string): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (typeof value === "bigint") return Number(value);
   throw wrong(`${name}: expected a number`);
+}
+
+/** Ids, indices and counts. */
+export function integerIn(value: unknown, name: string): number {
+  const number = numberIn(value, name);
+  if (Number.isInteger(number)) return number;
+  throw wrong(`${name}: expected an integer`);
 }
 
 /** The range of a request; `undefined`: none was given. */
@@ -87,8 +94,24 @@ export function timeOf(parameters: Parameters, originNs: bigint): number {
   return Number(bigintOf(times[0], "requested_times") - originNs);
 }
 
+/** `xValue`, and where they are given `yValue` and `seriesId` (the proposed protocol calls it `entryId`). */
+export function pointOf(query: URLSearchParams, originNs: bigint): Point {
+  const optional = (name: string): number | undefined => {
+    const text = query.get(name);
+    if (text === null || text === "") return undefined;
+    const value = Number(text);
+    if (!Number.isFinite(value)) throw wrong(`${name}: expected a number`);
+    return value;
+  };
+  return {
+    ns: Number(bigintOf(query.get("xValue"), "xValue") - originNs),
+    y: optional("yValue"),
+    item: optional("seriesId") ?? optional("entryId"),
+  };
+}
+
 export function itemsOf(parameters: Parameters): number[] {
   const items = parameters["requested_items"];
   if (!Array.isArray(items)) throw wrong("requested_items: expected an array of ids");
-  return items.map((item) => numberIn(item, "requested_items"));
+  return items.map((item) => integerIn(item, "requested_items"));
 }

@@ -3,10 +3,12 @@
  * a choice it is that of the longest instance of the outermost period; a configuration names a thread and a range.
  */
 import { DOING_LABELS, type Doing } from "../../../history/doing.js";
+import type { HistoryInfo } from "../../history-service.js";
 import { HttpError } from "../../http.js";
 import { criticalPath } from "../../page-api.js";
 import type { Arrow, Configuration, GraphRow, GraphState, Tree, TreeEntry } from "../model.js";
 import { type Asked, epochOf, type Provider } from "../provider.js";
+import { bigintOf } from "../request.js";
 import { graphStyles, styleKey } from "../styles.js";
 
 export const CRITICAL_ID =
@@ -31,16 +33,22 @@ async function usualTarget({ experiment, info }: Asked): Promise<Target | undefi
   return longest === undefined ? undefined : { beginNs: longest[2], endNs: longest[3], row: longest[4] };
 }
 
-/** Parameters of a configuration: `tid`, and `begin` and `end` in epoch ns (default: the whole trace). */
-export function configuredTarget({ info }: Asked, parameters: Readonly<Record<string, unknown>>): Target {
+/**
+ * Parameters of a configuration: `tid`, and `begin` and `end` in epoch ns (default: the whole trace). Throws `HttpError`
+ * 400.
+ */
+export function configuredTarget(info: HistoryInfo, parameters: Readonly<Record<string, unknown>>): Target {
   const { tid, begin, end } = parameters;
-  const row = info.rows.find(
-    (one) => one.kind === "thread" && BigInt(one.tid) === BigInt((tid ?? -2) as number),
-  );
-  if (row === undefined) throw new HttpError(400, "Invalid configuration", `tid: no thread ${String(tid)}`);
-  const moment = (value: unknown, otherwise: number): number =>
-    value === undefined ? otherwise : Number(BigInt(value as bigint) - info.originNs);
-  return { row: row.id, beginNs: moment(begin, info.beginNs), endNs: moment(end, info.endNs) };
+  const wanted = Number(bigintOf(tid, "tid"));
+  const row = info.rows.find((one) => one.kind === "thread" && one.tid === wanted);
+  if (row === undefined) throw new HttpError(400, "Invalid configuration", `tid: no thread ${wanted}`);
+  const moment = (value: unknown, name: string, otherwise: number): number =>
+    value === undefined ? otherwise : Number(bigintOf(value, name) - info.originNs);
+  const range = { beginNs: moment(begin, "begin", info.beginNs), endNs: moment(end, "end", info.endNs) };
+  if (range.beginNs > range.endNs) {
+    throw new HttpError(400, "Invalid configuration", "begin: expected it before end");
+  }
+  return { row: row.id, ...range };
 }
 
 export function criticalPathProvider(key = "", configuration?: Configuration): Provider {
@@ -52,7 +60,7 @@ export function criticalPathProvider(key = "", configuration?: Configuration): P
         const target =
           configuration === undefined
             ? await usualTarget(asked)
-            : configuredTarget(asked, configuration.parameters);
+            : configuredTarget(asked.info, configuration.parameters);
         return target === undefined ? [] : (await criticalPath(asked.experiment, target.row, target)).slices;
       })();
       known.set(asked.experiment, found);

@@ -1,10 +1,10 @@
 /** Latencies of one sort in four forms: scatter plot, table, statistics, distribution. */
 import { formatDuration } from "../../../base/format.js";
-import type { LatencySource } from "../../../history/latencies.js";
+import type { LatencyLine, LatencySource } from "../../../history/latencies.js";
 import { HttpError } from "../../http.js";
 import type { Column, DataProviderDescription, Lines, TableLine, Tree, TreeEntry, Xy } from "../model.js";
 import { type Asked, epochOf, type Provider } from "../provider.js";
-import { numberIn, type Parameters } from "../request.js";
+import { integerIn, type Parameters, timeOf } from "../request.js";
 import { lineStyle } from "../styles.js";
 
 const MOST_POINTS = 20_000;
@@ -103,6 +103,15 @@ export function latencyProviders({ source, ids, name, key = "", configuration }:
             ];
           }),
         };
+      },
+      async pointTooltip(asked, { ns, y, item }) {
+        const what = item === undefined ? "" : (await names(asked))[item];
+        if (what === undefined) return {};
+        const line = await asked.experiment.history.nearestLatency(source, ns, y, what, key);
+        if (line === undefined) return {};
+        const cells = cellsOf(asked, line);
+        const told = COLUMNS.map(({ name: column }, i): [string, string] => [column, cells[i]!]);
+        return Object.fromEntries([...told, ["Duration", formatDuration(line.endNs - line.beginNs)]]);
       },
       styles: () => ({}),
     },
@@ -219,6 +228,17 @@ async function density(
   };
 }
 
+function cellsOf({ info }: Asked, { beginNs, endNs, row, what }: LatencyLine): string[] {
+  return [
+    `${epochOf(info, beginNs)}`,
+    `${epochOf(info, endNs)}`,
+    `${Math.round(endNs - beginNs)}`,
+    what,
+    info.rows[row]?.label ?? "",
+    `${info.rows[row]?.tid ?? ""}`,
+  ];
+}
+
 async function tableLines(asked: Asked, source: LatencySource, key: string): Promise<Lines> {
   const { parameters, experiment, info } = asked;
   const count = countOf(parameters);
@@ -229,14 +249,6 @@ async function tableLines(asked: Asked, source: LatencySource, key: string): Pro
     (ns) => experiment.history.latencyIndex(source, ns, key),
     info.originNs,
   );
-  const cellsOf = (line: { beginNs: number; endNs: number; row: number; what: string }): string[] => [
-    `${epochOf(info, line.beginNs)}`,
-    `${epochOf(info, line.endNs)}`,
-    `${Math.round(line.endNs - line.beginNs)}`,
-    line.what,
-    info.rows[line.row]?.label ?? "",
-    `${info.rows[line.row]?.tid ?? ""}`,
-  ];
   const page = await experiment.history.latencyLines(source, index, count, key);
   let { lines } = page;
   if (search !== undefined) {
@@ -247,7 +259,7 @@ async function tableLines(asked: Asked, source: LatencySource, key: string): Pro
       page.total,
       async (from) => {
         const chunk = await experiment.history.latencyLines(source, from, MOST_LINES, key);
-        return chunk.lines.map(cellsOf);
+        return chunk.lines.map((line) => cellsOf(asked, line));
       },
       search.test,
     );
@@ -260,7 +272,7 @@ async function tableLines(asked: Asked, source: LatencySource, key: string): Pro
     size: page.total,
     columnIds,
     lines: lines.map((line, i): TableLine => {
-      const cells = cellsOf(line);
+      const cells = cellsOf(asked, line);
       const tags = search?.test(cells) === true ? 8 : 0;
       return {
         index: index + i,
@@ -289,7 +301,7 @@ async function findLine(
 }
 
 export function countOf(parameters: Parameters): number {
-  const count = numberIn(parameters["requested_table_count"], "requested_table_count");
+  const count = integerIn(parameters["requested_table_count"], "requested_table_count");
   if (count < 0)
     throw new HttpError(400, "Invalid query parameters", "requested_table_count: expected 0 or more");
   return Math.min(MOST_LINES, count);
@@ -298,7 +310,9 @@ export function countOf(parameters: Parameters): number {
 export function columnsOf(parameters: Parameters, all: readonly Column[]): number[] {
   const wanted = parameters["requested_table_column_ids"];
   if (!Array.isArray(wanted) || wanted.length === 0) return all.map(({ id }) => id);
-  return wanted.map((id) => numberIn(id, "requested_table_column_ids")).filter((id) => all[id] !== undefined);
+  return wanted
+    .map((id) => integerIn(id, "requested_table_column_ids"))
+    .filter((id) => all[id] !== undefined);
 }
 
 /** Place of the first line that a request asks for. */
@@ -309,13 +323,13 @@ export async function firstIndex(
 ): Promise<number> {
   const index = parameters["requested_table_index"];
   if (index !== undefined && index !== null) {
-    const number = numberIn(index, "requested_table_index");
+    const number = integerIn(index, "requested_table_index");
     if (number < 0)
       throw new HttpError(400, "Invalid query parameters", "requested_table_index: expected 0 or more");
     return number;
   }
   const times = parameters["requested_times"];
-  if (Array.isArray(times) && times.length > 0) return indexAt(Number(BigInt(times[0] as bigint) - originNs));
+  if (Array.isArray(times) && times.length > 0) return indexAt(timeOf(parameters, originNs));
   throw new HttpError(400, "Invalid query parameters", "expected requested_table_index or requested_times");
 }
 

@@ -1,4 +1,5 @@
 /** Charts over time: use of the CPUs, disks, network, memory, and how many event records there are. */
+import { formatDuration } from "../../../base/format.js";
 import type { Stretch } from "../../../history/pixels.js";
 import type { AxisDescription, Tree, TreeEntry, Xy, XySeries } from "../model.js";
 import { type Asked, epochOf, KERNEL, type Provider } from "../provider.js";
@@ -52,6 +53,38 @@ function short(value: number): number {
   return String(rounded).length <= 15 ? rounded : Number(value.toFixed(6));
 }
 
+/** The values of a moment: of a stretch around it that is as wide as a sample of the whole trace. */
+function sampleTooltip(provider: Provider): NonNullable<Provider["pointTooltip"]> {
+  return async (asked, { ns, item }) => {
+    const { info } = asked;
+    if (ns < info.beginNs || ns > info.endNs) return {};
+    const widthNs = Math.max(2, (info.endNs - info.beginNs) / USUAL_SAMPLES);
+    const range = { beginNs: ns - widthNs / 2, endNs: ns + widthNs / 2, count: 1 };
+    const items =
+      item === undefined
+        ? (await provider.tree!(asked, range)).entries
+            .filter((one) => one.isDefault === true)
+            .map(({ id }) => id)
+        : [item];
+    const { series } = await provider.xy!(asked, range, items);
+    return {
+      Time: `${epochOf(info, ns)}`,
+      ...Object.fromEntries(
+        series.map(({ seriesName, yValues, yValuesDescription: { unit } }) => [
+          seriesName,
+          `${yValues[0]} ${unit}`.trimEnd(),
+        ]),
+      ),
+      Around: formatDuration(widthNs),
+    };
+  };
+}
+
+const withTooltip = (provider: Provider): Provider => ({
+  ...provider,
+  pointTooltip: sampleTooltip(provider),
+});
+
 const leaf = (id: number, labels: readonly string[], parentId = -1, isDefault = false): TreeEntry => ({
   id,
   parentId,
@@ -68,7 +101,7 @@ function seriesProvider(
   series: readonly string[],
   y: AxisDescription,
 ): Provider {
-  return {
+  return withTooltip({
     description: { id, name, description, type: "TREE_TIME_XY" },
     tree: async (): Promise<Tree> => ({
       entries: series.map((one, i) => leaf(i, [one], -1, true)),
@@ -83,10 +116,10 @@ function seriesProvider(
       return chart(asked, name, range, samples, y);
     },
     styles: () => ({}),
-  };
+  });
 }
 
-export const cpuUsage: Provider = {
+export const cpuUsage: Provider = withTooltip({
   description: {
     id: `${KERNEL}.cpuusage.CpuUsageDataProvider`,
     name: "CPU Usage",
@@ -140,7 +173,7 @@ export const cpuUsage: Provider = {
     return chart(asked, "CPU Usage", range, found, { label: "CPU", unit: "%", dataType: "NUMBER" }, "area");
   },
   styles: () => ({}),
-};
+});
 
 const RATE: AxisDescription = { label: "Rate", unit: "B/s", dataType: "BINARY_NUMBER" };
 
@@ -169,7 +202,7 @@ export const memory = seriesProvider(
 );
 
 /** The viewer's overview asks for this id and no other. */
-export const histogram: Provider = {
+export const histogram: Provider = withTooltip({
   description: {
     id: "org.eclipse.tracecompass.internal.tmf.core.histogram.HistogramDataProvider",
     name: "Histogram",
@@ -192,4 +225,4 @@ export const histogram: Provider = {
     );
   },
   styles: () => ({}),
-};
+});
