@@ -130,6 +130,8 @@ async function toFile(path: string | undefined, use: (out: FileSink) => Promise<
     const out = new FileSink(1);
     await use(out);
     out.flush();
+    // A server that passes it on must know that nothing is missing (`serve/export-process.ts`).
+    process.send?.("written");
     return;
   }
   let fd: number;

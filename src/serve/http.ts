@@ -1,4 +1,5 @@
 /** Requests and answers as the handlers of this folder see them. */
+import type { Readable } from "node:stream";
 import { UsageError } from "../base/errors.js";
 
 export interface Request {
@@ -12,7 +13,8 @@ export interface Request {
 export interface Reply {
   readonly status: number;
   readonly type: string;
-  readonly body: string | Uint8Array;
+  /** A stream is sent as it comes, and destroyed when nobody wants it any more. */
+  readonly body: string | Uint8Array | Readable;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { gzip } from "node:zlib";
+import { pipeline, Readable } from "node:stream";
+import { createGzip, gzip } from "node:zlib";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import type { IncidentLine } from "../page/contract.js";
 import { type ExperimentOptions, nameOfPath, OpenExperiment } from "./experiment.js";
@@ -254,10 +255,14 @@ function send(
     all["access-control-allow-methods"] = "GET, POST, PUT, DELETE";
     all["access-control-allow-headers"] = "content-type, accept";
   }
+  const takesGzip = /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
+  if (body instanceof Readable) {
+    if (takesGzip) all["content-encoding"] = "gzip";
+    stream(request, response, body, status, all, takesGzip);
+    return;
+  }
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  const compress =
-    bytes.length >= LEAST_COMPRESSED && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
-  if (!compress) {
+  if (bytes.length < LEAST_COMPRESSED || !takesGzip) {
     response.writeHead(status, { ...all, "content-length": bytes.length });
     response.end(request.method === "HEAD" ? undefined : bytes);
     return;
@@ -268,4 +273,27 @@ function send(
     response.writeHead(status, { ...all, "content-length": out.length });
     response.end(request.method === "HEAD" ? undefined : out);
   });
+}
+
+/** A reply without a length: one that fails on the way ends in a broken connection, not in a shorter file. */
+function stream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Readable,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  compress: boolean,
+): void {
+  response.writeHead(status, headers);
+  if (request.method === "HEAD") {
+    body.destroy();
+    response.end();
+    return;
+  }
+  const told = (error: Error | null | undefined) => {
+    // Browsers that go away are nobody's fault.
+    if (error instanceof PeriscopeError) process.stderr.write(`periscope: export: ${error.message}\n`);
+  };
+  if (compress) pipeline(body, createGzip({ level: 1 }), response, told);
+  else pipeline(body, response, told);
 }
