@@ -93,6 +93,7 @@ export function collectPeriods(source: EventSource, set: PeriodSet, profile: str
   );
   const { lines } = table;
   const open = new Map<PeriodInstance, number>();
+  let cutOff = false;
   const engine = new PeriodEngine(source, set, {
     onBegin(instance) {
       const i = lines.add();
@@ -113,8 +114,9 @@ export function collectPeriods(source: EventSource, set: PeriodSet, profile: str
       const i = open.get(instance);
       if (i === undefined) return;
       open.delete(instance);
-      lines.of.end[i] = instance.endNs;
-      if (instance.endCpu >= 0) lines.of.endCpu[i] = instance.endCpu;
+      // What only the trace's end cut off has none.
+      lines.of.end[i] = cutOff ? Number.NaN : instance.endNs;
+      if (!cutOff && instance.endCpu >= 0) lines.of.endCpu[i] = instance.endCpu;
       lines.of.completed[i] = instance.completed ? 1 : 0;
       const { beginCaptures, endCaptures } = instance;
       if (beginCaptures.length + endCaptures.length === 0 || table.captures.size >= MOST_CAPTURES) return;
@@ -130,6 +132,7 @@ export function collectPeriods(source: EventSource, set: PeriodSet, profile: str
   engine.active = true;
   run.until(Number.POSITIVE_INFINITY);
   const { lastNs } = run.end();
+  cutOff = true;
   engine.closeAll(lastNs);
   return table;
 }

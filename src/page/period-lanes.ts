@@ -71,10 +71,18 @@ export function instanceAt(lane: Lane, { beginNs, endNs }: Range): PeriodLine | 
 /** Fewer instances have no outliers. */
 const LEAST = 5;
 
-/** Durations above this are outliers of a definition, by the rule of `periscope why`. */
-export function outlierLimits(periods: readonly PeriodInfo[], instances: readonly PeriodLine[]): number[] {
+/**
+ * Durations above this are outliers of a definition, by the rule of `periscope why`. Instances that the trace's end
+ * (`traceEndNs`) cut off do not count.
+ */
+export function outlierLimits(
+  periods: readonly PeriodInfo[],
+  instances: readonly PeriodLine[],
+  traceEndNs = Number.POSITIVE_INFINITY,
+): number[] {
   const durations: number[][] = periods.map(() => []);
-  for (const [, period, beginNs, endNs] of instances) durations[period]?.push(endNs - beginNs);
+  for (const [, period, beginNs, endNs] of instances)
+    if (endNs < traceEndNs) durations[period]?.push(endNs - beginNs);
   return durations.map((list) =>
     list.length < LEAST ? Number.POSITIVE_INFINITY : spreadLimit(Float64Array.from(list).sort()),
   );

@@ -62,7 +62,9 @@ export const criticalOf = signal<readonly [row: number, beginNs: number, endNs: 
 /** Instances of the whole trace, as many as are shown. */
 export const instances = signal<readonly PeriodLine[]>([]);
 /** Longer instances are outliers, for each definition, ns. */
-export const outliers = computed(() => outlierLimits(experiment.value?.periods ?? [], instances.value));
+export const outliers = computed(() =>
+  outlierLimits(experiment.value?.periods ?? [], instances.value, experiment.value?.endNs),
+);
 export const tooManyInstances = signal(false);
 export const bottom = signal<BottomTab>("scatter");
 export const helpShown = signal(false);

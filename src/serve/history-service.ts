@@ -344,7 +344,7 @@ export class HistoryService {
     for (let i = 0; i < length && of.begin[i]! <= endNs; i++) if (!(of.end[i]! < beginNs)) found.push(i);
     const tooMany = found.length > limit;
     if (tooMany) {
-      const length = (i: number) => of.end[i]! - of.begin[i]!;
+      const length = (i: number) => this.#endOf(table, i) - of.begin[i]!;
       found = found
         .sort((a, b) => length(b) - length(a))
         .slice(0, limit)
@@ -353,9 +353,15 @@ export class HistoryService {
     return { tooMany, instances: found.map((i) => this.#period(table, i)) };
   }
 
+  /** Of open ones the trace's. */
+  #endOf({ lines }: PeriodTable, i: number): number {
+    const endNs = lines.of.end[i]!;
+    return Number.isNaN(endNs) ? this.history.endNs : endNs;
+  }
+
   #period(table: PeriodTable, i: number): PeriodLine {
     const { of } = table.lines;
-    const endNs = Number.isNaN(of.end[i]!) ? this.history.endNs : of.end[i]!;
+    const endNs = this.#endOf(table, i);
     const tid = of.tid[i]!;
     const row = tid < 0 ? -1 : this.history.rowOfThread(of.host[i]!, tid, of.begin[i]!);
     return [i, of.definition[i]!, of.begin[i]!, endNs, row, of.parent[i]!];
