@@ -42,7 +42,7 @@ export class ByteBuffer {
     for (let at = this.length + size - 1; at >= this.length; at--) {
       // Integer arithmetic as soon as the number is small enough for it.
       const shorter = rest <= 0x7fffffff ? ((rest | 0) / 10) | 0 : (rest - (rest % 10)) / 10;
-      bytes[at] = 48 + rest - 10 * shorter;
+      bytes[at] = rest - 10 * shorter + 48;
       rest = shorter;
     }
     this.length += size;
