@@ -166,10 +166,10 @@ async function write(
       (await import("../export/stacks.js")).writeStacks(timeline, out);
       return;
     default: {
-      const { parquetOf, tableOf, writeCsv } = await import("../export/table.js");
+      const { tableOf, writeCsv, writeParquet } = await import("../export/table.js");
       const rows = tableOf(timeline, table);
       if (format === "csv") writeCsv(rows, out);
-      else out.bytes(await parquetOf(rows));
+      else await writeParquet(rows, out);
     }
   }
 }

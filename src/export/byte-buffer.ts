@@ -41,8 +41,8 @@ export class ByteBuffer {
     let rest = value;
     for (let at = this.length + size - 1; at >= this.length; at--) {
       // Integer arithmetic as soon as the number is small enough for it.
-      const shorter = rest <= 0x7fffffff ? ((rest | 0) / 10) | 0 : Math.floor(rest / 10);
-      bytes[at] = 48 + rest - 10 * shorter;
+      const shorter = rest <= 0x7fffffff ? ((rest | 0) / 10) | 0 : (rest - (rest % 10)) / 10;
+      bytes[at] = rest - 10 * shorter + 48;
       rest = shorter;
     }
     this.length += size;

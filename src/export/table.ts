@@ -1,7 +1,7 @@
 /** Tables for spreadsheets and data frames: instances of periods, or states of threads, CPUs and disks. */
-import { DOING_LABELS, Doing } from "../history/doing.js";
+import { DOING_LABELS, DOINGS, Doing } from "../history/doing.js";
 import { stateLabel } from "../history/labels.js";
-import type { TextSink } from "./text-sink.js";
+import type { FileSink, TextSink } from "./text-sink.js";
 import { epochNs, instancesOf, type Timeline } from "./timeline.js";
 
 export type TableName = "periods" | "states";
@@ -65,12 +65,18 @@ function* stateRows(timeline: Timeline): Generator<(bigint | number | string | b
   const { history, range } = timeline;
   for (const row of history.rows) {
     const name = history.names[row.id]!;
+    /** Texts are made once for all states of the row that are alike. */
+    const details = new Map<number, string>();
     for (let i = Math.max(0, row.indexAt(range.beginNs)); i < row.length; i++) {
       const beginNs = row.ns[i]!;
       if (beginNs > range.endNs) break;
       const endNs = row.endOf(i, history.untilNs);
       const doing = row.doing[i] as Doing;
       if (doing === Doing.none || endNs < range.beginNs) continue;
+      const arg = row.arg[i]!;
+      const key = arg * DOINGS + doing;
+      let detail = details.get(key);
+      if (detail === undefined) details.set(key, (detail = stateLabel(history, row.id, doing, arg)));
       yield [
         row.kind,
         history.hosts[row.host] ?? "",
@@ -81,7 +87,7 @@ function* stateRows(timeline: Timeline): Generator<(bigint | number | string | b
         epochNs(timeline, endNs),
         endNs - beginNs,
         DOING_LABELS[doing],
-        stateLabel(history, row.id, doing, row.arg[i]!),
+        detail,
       ];
     }
   }
@@ -94,15 +100,37 @@ export function writeCsv({ columns, rows }: ExportTable, out: TextSink): void {
   for (const row of rows) out.write(`${row.map((value) => quoted(String(value))).join(",")}\r\n`);
 }
 
-/** Apache Parquet; moments and durations are 64-bit integers. Holds the table in memory. */
-export async function parquetOf({ columns, rows }: ExportTable): Promise<Uint8Array> {
-  const { parquetWriteBuffer } = await import("hyparquet-writer");
+/** Rows that are in memory at once: a row group of the file. */
+const GROUP = 50_000;
+const TYPES = { moment: "INT64", integer: "INT64", text: "STRING", boolean: "BOOLEAN" } as const;
+
+/** Apache Parquet; moments and durations are 64-bit integers. */
+export async function writeParquet({ columns, rows }: ExportTable, out: FileSink): Promise<void> {
+  const { ByteWriter, ParquetWriter, schemaFromColumnData } = await import("hyparquet-writer");
   const data: (bigint | string | boolean)[][] = columns.map(() => []);
+  const columnData = columns.map(({ name }, i) => ({ name, data: data[i]! }));
+  const writer = Object.assign(new ByteWriter(1 << 20), {
+    /** After each row group. */
+    flush(): void {
+      out.bytes(writer.getBytes());
+      writer.index = 0;
+    },
+  });
+  const schema = schemaFromColumnData({
+    columnData: columns.map(({ name, kind }) => ({ name, data: [], type: TYPES[kind], nullable: false })),
+  });
+  const parquet = new ParquetWriter({ writer, schema });
+  const write = async (): Promise<void> => {
+    await parquet.write({ columnData, rowGroupSize: GROUP });
+    for (const column of data) column.length = 0;
+  };
   for (const row of rows) {
-    for (const [i, value] of row.entries())
+    row.forEach((value, i) => {
       data[i]!.push(typeof value === "number" ? BigInt(Math.round(value)) : value);
+    });
+    if (data[0]!.length === GROUP) await write();
   }
-  const types = { moment: "INT64", integer: "INT64", text: "STRING", boolean: "BOOLEAN" } as const;
-  const columnData = columns.map(({ name, kind }, i) => ({ name, type: types[kind], data: data[i]! }));
-  return new Uint8Array(parquetWriteBuffer({ columnData }));
+  if (data[0]!.length > 0) await write();
+  await parquet.finish();
+  writer.flush();
 }

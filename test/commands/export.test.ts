@@ -291,6 +291,18 @@ test("tables: CSV by Python's reader, Parquet by hyparquet, the same numbers to 
   );
   assert.ok(BigInt(requests[0]!["begin_ns"]!) > 2n ** 53n);
   assert.match(requests[0]!["captures"]!, /worker_pid/);
+  // States are more than a row group of the Parquet file.
+  const lines = readFileSync(exported("csv", "--table", "states"), "utf8")
+    .trimEnd()
+    .split("\r\n");
+  const states = readFileSync(exported("parquet", "--table", "states"));
+  const whole = states.buffer.slice(states.byteOffset, states.byteOffset + states.length) as ArrayBuffer;
+  const all = (await parquetReadObjects({ file: whole })) as Record<string, bigint | string>[];
+  assert.ok(all.length > 60_000, `${all.length} states`);
+  assert.equal(all.length, lines.length - 1);
+  for (const i of [0, 49_999, 50_000, all.length - 1]) {
+    assert.equal(Object.values(all[i]!).slice(5, 8).join(), lines[i + 1]!.split(",").slice(5, 8).join());
+  }
 });
 
 interface Attribute {
