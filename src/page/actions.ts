@@ -2,6 +2,7 @@
 import * as api from "./api-client.js";
 import { ExperimentClient } from "./api-client.js";
 import type { PeriodLine } from "./contract.js";
+import { ROW_SIZES } from "./rows.js";
 import {
   bottom,
   client,
@@ -18,6 +19,7 @@ import {
   marks,
   panelShown,
   pinned,
+  rowSize,
   selectedRange,
   selection,
   shown,
@@ -186,6 +188,11 @@ export function addMark(): void {
     same !== undefined
       ? marks.value.filter((mark) => mark !== same)
       : [...marks.value, { ns, label: `${marks.value.length + 1}` }];
+}
+
+/** Rows with words, low ones, all at once, and again. */
+export function nextRowSize(): void {
+  rowSize.value = ROW_SIZES[(ROW_SIZES.indexOf(rowSize.value) + 1) % ROW_SIZES.length]!;
 }
 
 export function showEventsAt(ns: number): void {

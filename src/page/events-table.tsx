@@ -66,7 +66,7 @@ export function EventsTable() {
       >
         <input
           type="search"
-          placeholder="search events: sched_switch, fd = 3, a regular expression"
+          placeholder="search: sched_switch, fd = 3, a.*regexp"
           aria-label="Search events"
           value={search.value}
           onInput={(event) => {

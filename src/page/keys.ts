@@ -1,6 +1,5 @@
 /** What keys do: see the list in `help.tsx`. */
-import { addMark, selectInstance, selectState, showCritical } from "./actions.js";
-import { ROW_SIZES } from "./rows.js";
+import { addMark, nextRowSize, selectInstance, selectState, showCritical } from "./actions.js";
 import {
   bottom,
   client,
@@ -10,13 +9,11 @@ import {
   cursorNs,
   failure,
   helpShown,
-  instances,
   lines,
-  outliers,
   pinned,
-  rowSize,
   selectedRange,
   selection,
+  slowInstances,
   toggle,
   view,
 } from "./state.js";
@@ -96,10 +93,7 @@ function enter(): void {
 
 /** The next slow root instance in time. */
 function moveOutlier(forwards: boolean): void {
-  const limits = outliers.value;
-  const slow = instances.value.filter(
-    ([, period, beginNs, endNs, , parent]) => parent < 0 && endNs - beginNs > limits[period]!,
-  );
+  const slow = slowInstances.value;
   const chosen = selection.value;
   const from =
     chosen.kind === "instance"
@@ -157,9 +151,7 @@ const KEYS: Readonly<Record<string, () => void>> = {
     const row = lines.value[cursorLine.value]?.row;
     if (row !== undefined) pinned.value = toggle(pinned.value, row.id);
   },
-  h: () => {
-    rowSize.value = ROW_SIZES[(ROW_SIZES.indexOf(rowSize.value) + 1) % ROW_SIZES.length]!;
-  },
+  h: nextRowSize,
   m: addMark,
   "[": () => moveOutlier(false),
   "]": () => moveOutlier(true),

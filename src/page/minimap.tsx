@@ -1,7 +1,7 @@
 /** The whole trace in one strip: how much happened when, how busy the CPUs were, and where the view is. */
 import { useEffect, useRef } from "preact/hooks";
 import { groundOf, seriesColor } from "./palette.js";
-import { client, experiment, instances, outliers, shown, theme, view } from "./state.js";
+import { client, experiment, shown, slowInstances, theme, view } from "./state.js";
 
 const HEIGHT = 46;
 const PIXELS = 600;
@@ -23,7 +23,7 @@ export function Minimap() {
       })
       .catch(() => {});
   }, [now?.knownUntilNs, whole, client.value]);
-  useEffect(draw, [shown.value, theme.value, instances.value]);
+  useEffect(draw, [shown.value, theme.value, slowInstances.value]);
   useEffect(() => {
     window.addEventListener("resize", draw);
     return () => window.removeEventListener("resize", draw);
@@ -83,10 +83,8 @@ function paint(
   });
   context.stroke();
   const xOf = (ns: number): number => ((ns - whole.beginNs) / (whole.endNs - whole.beginNs)) * width;
-  const limits = outliers.value;
   context.fillStyle = ground.alarm;
-  for (const [, period, beginNs, endNs, , parent] of instances.value) {
-    if (parent >= 0 || endNs - beginNs <= limits[period]!) continue;
+  for (const [, , beginNs, endNs] of slowInstances.value) {
     context.fillRect(xOf(beginNs), 1, Math.max(3, xOf(endNs) - xOf(beginNs)), 4);
   }
   const { beginNs, endNs } = shown.value;

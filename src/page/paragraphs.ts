@@ -1,18 +1,24 @@
-/** The lines of `periscope why`, broken for a terminal, as paragraphs, tables and headings for a narrow panel. */
+/** The lines of `periscope why`, made for a terminal, as paragraphs, tables and headings for a narrow panel. */
 
 export interface Paragraph {
-  readonly kind: "text" | "table" | "heading";
+  /** `bars`: phases drawn with block characters; `lines`: to be kept as they are, event records. */
+  readonly kind: "text" | "heading" | "table" | "bars" | "lines";
+  /** Of a table: its caption, "" none. */
   readonly text: string;
+  /** Cells of a table; lines have one each. */
+  readonly rows: readonly (readonly string[])[];
 }
 
-/** Columns, bars and event records keep their lines: two spaces in a row, a block character, or deeper than a sentence. */
-const TABLE = /\S {2,}\S|[▏▎▍▌▋▊▉█]|^ {4}\d\d:\d\d:/u;
+const BAR = /[▏▎▍▌▋▊▉█]/u;
+const RECORD = /^\s*\d\d:\d\d:\d\d\.\d+ /;
+/** Columns are two spaces or more apart. */
+const COLUMNS = /\S {2,}\S/;
 
 export function paragraphs(lines: readonly string[]): Paragraph[] {
   const found: Paragraph[] = [];
   let block: string[] = [];
   const close = (): void => {
-    if (block.length > 0) found.push(...ofBlock(block));
+    if (block.length > 0) found.push(ofBlock(block));
     block = [];
   };
   for (const line of lines) {
@@ -23,24 +29,16 @@ export function paragraphs(lines: readonly string[]): Paragraph[] {
   return found;
 }
 
-function ofBlock(block: readonly string[]): Paragraph[] {
-  const [first, ...rest] = block;
-  if (/^\d+\. /.test(first!)) {
-    return [{ kind: "heading", text: block.map((line) => line.trim()).join(" ") }];
-  }
-  if (!block.some((line) => TABLE.test(line)))
-    return [{ kind: "text", text: block.map((l) => l.trim()).join(" ") }];
-  // Its first line may be a caption: "Its phases:".
-  if (!TABLE.test(first!) && rest.every((line) => TABLE.test(line) || /^ {4}/.test(line))) {
-    return [
-      { kind: "text", text: first!.trim() },
-      { kind: "table", text: outdented(rest) },
-    ];
-  }
-  return [{ kind: "table", text: outdented(block) }];
-}
+const joined = (lines: readonly string[]): string => lines.map((line) => line.trim()).join(" ");
 
-function outdented(lines: readonly string[]): string {
-  const indent = Math.min(...lines.map((line) => line.length - line.trimStart().length));
-  return lines.map((line) => line.slice(indent)).join("\n");
+function ofBlock(block: readonly string[]): Paragraph {
+  if (/^\d+\. /.test(block[0]!)) return { kind: "heading", text: joined(block), rows: [] };
+  const from = block.findIndex((line) => BAR.test(line) || RECORD.test(line) || COLUMNS.test(line));
+  if (from < 0) return { kind: "text", text: joined(block), rows: [] };
+  const [text, rest] = [joined(block.slice(0, from)), block.slice(from)];
+  if (rest.some((line) => BAR.test(line)))
+    return { kind: "bars", text, rows: rest.map((line) => [line.trim()]) };
+  if (rest.some((line) => RECORD.test(line)))
+    return { kind: "lines", text, rows: rest.map((line) => [line.trim()]) };
+  return { kind: "table", text, rows: rest.map((line) => line.trim().split(/ {2,}/)) };
 }

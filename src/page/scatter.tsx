@@ -109,16 +109,23 @@ export function Scatter() {
 }
 
 /** The points, painted once for all moments that the view moves: there may be tens of thousands. */
-let painted: { readonly of: readonly unknown[]; readonly picture: HTMLCanvasElement } | undefined;
+let painted: Picture | undefined;
 
-function pictureOf(width: number, height: number, points: readonly PeriodLine[]): HTMLCanvasElement {
+interface Picture {
+  /** What it was painted of: others make another. */
+  readonly of: readonly unknown[];
+  readonly canvas: HTMLCanvasElement;
+  readonly scale: Scale;
+}
+
+function pictureOf(width: number, height: number, points: readonly PeriodLine[]): Picture {
   const ratio = window.devicePixelRatio || 1;
   const of = [width, height, ratio, theme.value, points, view.value];
-  if (painted?.of.every((one, i) => one === of[i])) return painted.picture;
-  const picture = document.createElement("canvas");
-  picture.width = width * ratio;
-  picture.height = height * ratio;
-  const context = picture.getContext("2d")!;
+  if (painted?.of.every((one, i) => one === of[i])) return painted;
+  const canvas = document.createElement("canvas");
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  const context = canvas.getContext("2d")!;
   context.scale(ratio, ratio);
   const ground = groundOf(theme.value);
   const scale = scaleOf(width, height, points);
@@ -137,15 +144,15 @@ function pictureOf(width: number, height: number, points: readonly PeriodLine[])
     }
   }
   histogram(context, scale, points, limits, width, height);
-  painted = { of, picture };
-  return picture;
+  painted = { of, canvas, scale };
+  return painted;
 }
 
 function paint(canvas: HTMLCanvasElement, points: readonly PeriodLine[]): void {
   const ratio = window.devicePixelRatio || 1;
   const { clientWidth: width, clientHeight: height } = canvas.parentElement!;
   if (width === 0 || height === 0) return;
-  const picture = pictureOf(width, height, points);
+  const { canvas: picture, scale } = pictureOf(width, height, points);
   canvas.width = picture.width;
   canvas.height = picture.height;
   canvas.style.width = `${width}px`;
@@ -153,7 +160,6 @@ function paint(canvas: HTMLCanvasElement, points: readonly PeriodLine[]): void {
   const context = canvas.getContext("2d")!;
   context.scale(ratio, ratio);
   const ground = groundOf(theme.value);
-  const scale = scaleOf(width, height, points);
   const { beginNs, endNs } = shown.value;
   const [from, to] = [scale.x(beginNs), scale.x(endNs)];
   context.fillStyle = `${ground.accent}1c`;

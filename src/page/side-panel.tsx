@@ -396,16 +396,52 @@ function Instance({ chosen: { line, details } }: { chosen: Extract<Selection, { 
   );
 }
 
-/** The command line's words: its sentences run on, its tables stay tables. */
+/** The command line's words: its sentences run on, its columns are a table; its phases are the waterfall above. */
 function WhyText({ lines }: { lines: readonly string[] }) {
   return (
     <>
-      {paragraphs(lines).map((part, i) => {
+      {paragraphs(lines).map(({ kind, text, rows }, i) => {
         const key = `${i}`;
-        if (part.kind === "table") return <pre key={key}>{part.text}</pre>;
-        return part.kind === "heading" ? <h4 key={key}>{part.text}</h4> : <p key={key}>{part.text}</p>;
+        if (kind === "bars") return null;
+        if (kind === "heading") return <h4 key={key}>{text}</h4>;
+        return (
+          <Fragment key={key}>
+            {text !== "" && <p>{text}</p>}
+            {kind === "table" && <Columns rows={rows} />}
+            {kind === "lines" && rows.map(([line], k) => <Record key={`${k}`} line={line!} />)}
+          </Fragment>
+        );
       })}
     </>
+  );
+}
+
+function Columns({ rows }: { rows: readonly (readonly string[])[] }) {
+  return (
+    <table class="sums">
+      <tbody>
+        {rows.map((cells) => (
+          <tr key={cells[0]}>
+            {cells.map((cell, i) => (
+              <td key={`${i}`}>{cell}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** An event record: when and where in the first line, what in the next. */
+function Record({ line }: { line: string }) {
+  const [, where, name, fields] = /^(\S+ \([^)]*\)) (\S+) ?(.*)$/.exec(line) ?? [];
+  if (where === undefined) return <p class="record">{line}</p>;
+  return (
+    <p class="record">
+      <span class="faint">{where}</span>
+      <br />
+      <b>{name}</b> {fields}
+    </p>
   );
 }
 

@@ -65,6 +65,12 @@ export const instances = signal<readonly PeriodLine[]>([]);
 export const outliers = computed(() =>
   outlierLimits(experiment.value?.periods ?? [], instances.value, experiment.value?.endNs),
 );
+/** Instances that are part of no other and outliers, in order of begin. */
+export const slowInstances = computed(() =>
+  instances.value.filter(
+    ([, period, beginNs, endNs, , parent]) => parent < 0 && endNs - beginNs > outliers.value[period]!,
+  ),
+);
 export const tooManyInstances = signal(false);
 export const bottom = signal<BottomTab>("scatter");
 export const helpShown = signal(false);

@@ -363,7 +363,6 @@ export class Timeline {
       context.moveTo(x, to);
       context.lineTo(x - 3, base);
       context.lineTo(x + 3, base);
-      context.closePath();
     }
     context.fill();
     context.restore();
@@ -510,7 +509,7 @@ export class Timeline {
       context.fillStyle = `${ground.back}66`;
       context.fillRect(LABEL_WIDTH, AXIS_HEIGHT, from - LABEL_WIDTH, this.#height);
       context.fillRect(to, AXIS_HEIGHT, this.#width - to, this.#height);
-      context.fillStyle = `${ground.accent}55`;
+      context.fillStyle = `${ground.accent}33`;
       context.fillRect(from, 0, to - from, AXIS_HEIGHT - 1);
       context.fillStyle = ground.accent;
       context.fillRect(from, 0, 1, this.#height);

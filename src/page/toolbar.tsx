@@ -1,5 +1,5 @@
 /** The bar at the top: which traces, which rows, and what can be done with the picture. */
-import { complain, loadLists, switchTo } from "./actions.js";
+import { complain, loadLists, nextRowSize, switchTo } from "./actions.js";
 import * as api from "./api-client.js";
 import { exportPng } from "./export-png.js";
 import type { Sort } from "./rows.js";
@@ -92,7 +92,7 @@ export function Toolbar() {
       <input
         id="filter"
         type="search"
-        placeholder="rows: name, TID, -without   ( / )"
+        placeholder="rows: name, TID, -not  ( / )"
         aria-label="Filter rows"
         value={filter.value}
         onInput={(event) => {
@@ -130,6 +130,14 @@ export function Toolbar() {
         />
         wake-ups
       </label>
+      <button
+        type="button"
+        aria-label="Height of rows"
+        title="Height of rows: with words, low, all at once ( h )"
+        onClick={nextRowSize}
+      >
+        ≡
+      </button>
       <select
         aria-label="Export"
         value=""

@@ -170,6 +170,7 @@ test("Tab comes to every control, in the order that they are seen", { skip }, as
     "Sort rows",
     "hide idle",
     "wake-ups",
+    "Height of rows",
     "Export",
     "Side panel",
     "Help",
