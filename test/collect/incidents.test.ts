@@ -15,16 +15,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { collectorArguments, type LogLine, Program } from "../support/programs.js";
+import { TRACEFS, whyNoTracefs } from "../support/tracefs.js";
 import { periscope, root } from "../support.js";
 
-const TRACEFS = "/sys/kernel/tracing";
-
 function whyNot(): string | false {
-  if (process.getuid?.() !== 0) return "tracefs: not root";
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  if (!existsSync(join(TRACEFS, "instances"))) return "tracefs cannot be mounted here";
   if (spawnSync("openssl", ["version"]).status !== 0) return "openssl is not installed";
-  return false;
+  return whyNoTracefs();
 }
 const skip = whyNot();
 const directory = mkdtempSync(join(tmpdir(), "periscope-incidents-"));
@@ -351,6 +347,26 @@ test("who does not know the token is refused; names cannot leave the store", { s
   assert.equal(post("nonsense").status, 400);
   await stranger.kill();
   await liar.kill();
+});
+
+test("metrics of agents, as promtool wants them", {
+  skip: skip || (spawnSync("promtool", ["--version"]).status === 0 ? false : "promtool is not installed"),
+}, () => {
+  const { body } = http("/metrics");
+  for (const name of [
+    "depth_seconds",
+    "lost_event_records_total",
+    "clock_offset_seconds",
+    "round_trip_seconds",
+  ])
+    for (const host of ["alpha", "beta"])
+      assert.match(
+        body,
+        new RegExp(`^periscope_agent_${name}\\{host="${host}",group="default"\\} \\S+$`, "m"),
+      );
+  const checked = spawnSync("promtool", ["check", "metrics"], { input: body, encoding: "utf8" });
+  assert.equal(checked.stdout + checked.stderr, "");
+  assert.equal(checked.status, 0);
 });
 
 test("Apache's piped log: periscope watch as the documentation says", {
