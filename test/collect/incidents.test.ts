@@ -14,17 +14,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePorts } from "../support/ports.js";
 import { collectorArguments, type LogLine, Program } from "../support/programs.js";
+import { TRACEFS, whyNoTracefs } from "../support/tracefs.js";
 import { periscope, root } from "../support.js";
 
-const TRACEFS = "/sys/kernel/tracing";
-
 function whyNot(): string | false {
-  if (process.getuid?.() !== 0) return "tracefs: not root";
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  if (!existsSync(join(TRACEFS, "instances"))) return "tracefs cannot be mounted here";
   if (spawnSync("openssl", ["version"]).status !== 0) return "openssl is not installed";
-  return false;
+  return whyNoTracefs();
 }
 const skip = whyNot();
 const directory = mkdtempSync(join(tmpdir(), "periscope-incidents-"));
@@ -32,7 +29,7 @@ const store = join(directory, "store");
 const certificates = join(directory, "certificates");
 const file = (name: string) => join(certificates, name);
 /** Ports are kept over restarts, so that agents find the collector again. */
-let ports: { http: number; agents: number } = { http: 0, agents: 0 };
+let ports: { http: number; agents: number };
 let collector: Program;
 const agents: Program[] = [];
 const SPOOL = (host: string) => join(directory, `spool-${host}`);
@@ -47,8 +44,7 @@ async function startCollector(): Promise<void> {
     ...["--tls-cert", file("collector.pem"), "--tls-key", file("collector.key"), "--tls-ca", file("ca.pem")],
     ...["--token-file", file("token"), "--window", "1s", "--burst", "100", "--cause-burst", "2"],
   );
-  const ready = await collector.ready();
-  ports = { http: ready["http"] as number, agents: ready["agents"] as number };
+  await collector.ready();
 }
 
 async function startAgent(host: string, ...more: string[]): Promise<Program> {
@@ -112,6 +108,8 @@ async function explained(from: number, cause: string): Promise<IncidentJson> {
 before(async () => {
   if (skip !== false) return;
   assert.equal(periscope(["certificates", certificates]).code, 0);
+  const [http, agents] = (await freePorts(2)) as [number, number];
+  ports = { http, agents };
   await startCollector();
   await startAgent("alpha", ...byCertificate);
   await startAgent("beta", "--token-file", file("token"));
@@ -351,6 +349,29 @@ test("who does not know the token is refused; names cannot leave the store", { s
   assert.equal(post("nonsense").status, 400);
   await stranger.kill();
   await liar.kill();
+});
+
+test("metrics of agents, as promtool wants them", {
+  skip: skip || (spawnSync("promtool", ["--version"]).status === 0 ? false : "promtool is not installed"),
+}, async () => {
+  const wanted = [
+    "depth_seconds",
+    "lost_event_records_total",
+    "clock_offset_seconds",
+    "round_trip_seconds",
+  ].flatMap((name) =>
+    ["alpha", "beta"].map((host) => `periscope_agent_${name}{host="${host}",group="default"} `),
+  );
+  // An agent that has just come is asked for its round trip within five seconds.
+  let body = "";
+  for (let tries = 0; !wanted.every((line) => body.includes(`\n${line}`)); tries++) {
+    assert.ok(tries < 100, body);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    body = http("/metrics").body;
+  }
+  const checked = spawnSync("promtool", ["check", "metrics"], { input: body, encoding: "utf8" });
+  assert.equal(checked.stdout + checked.stderr, "");
+  assert.equal(checked.status, 0);
 });
 
 test("Apache's piped log: periscope watch as the documentation says", {

@@ -7,15 +7,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { Lttng, whyNoLttng } from "../support/lttng.js";
 import { collectorArguments, Program } from "../support/programs.js";
+import { whyNoTracefs } from "../support/tracefs.js";
 import { assertSameText, babeltrace2, periscope } from "../support.js";
-
-const TRACEFS = "/sys/kernel/tracing";
-
-function whyNoTracefs(): string | false {
-  if (process.getuid?.() !== 0) return "tracefs: not root";
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  return existsSync(join(TRACEFS, "instances")) ? false : "tracefs cannot be mounted here";
-}
 
 const directory = mkdtempSync(join(tmpdir(), "periscope-kills-"));
 after(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,23 +1,19 @@
 // Triggers that LTTng sees: an event rule of a real session daemon, and a period in a live session of a real relay.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Lttng, whyNoLttng } from "../support/lttng.js";
 import { collectorArguments, Program } from "../support/programs.js";
 import { Relayd } from "../support/relayd.js";
+import { whyNoTracefs } from "../support/tracefs.js";
 import { babeltrace2, periscope, root } from "../support.js";
 
-const TRACEFS = "/sys/kernel/tracing";
-
 function whyNot(): string | false {
-  if (process.getuid?.() !== 0) return "tracefs: not root";
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  if (!existsSync(join(TRACEFS, "instances"))) return "tracefs cannot be mounted here";
   if (spawnSync("which", ["lttng-relayd"]).status !== 0) return "lttng-relayd is not installed";
-  return whyNoLttng();
+  return whyNoTracefs() || whyNoLttng();
 }
 const skip = whyNot();
 const directory = mkdtempSync(join(tmpdir(), "periscope-lttng-trigger-"));

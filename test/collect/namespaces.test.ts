@@ -1,24 +1,19 @@
 // Hosts as network namespaces: a collector and its agents with TLS between them, and LTTng through a tunnel.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { countByBabeltrace, Lttng, whyNoLttng } from "../support/lttng.js";
 import { Network, whyNoNetwork } from "../support/network.js";
 import { Program } from "../support/programs.js";
+import { whyNoTracefs } from "../support/tracefs.js";
 import { babeltrace2, periscope, root } from "../support.js";
-
-const TRACEFS = "/sys/kernel/tracing";
 
 function whyNot(): string | false {
   if (spawnSync("openssl", ["version"]).status !== 0) return "openssl is not installed";
   return whyNoNetwork();
-}
-function whyNoTracefs(): string | false {
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  return existsSync(join(TRACEFS, "instances")) ? false : "tracefs cannot be mounted here";
 }
 const skip = whyNot();
 const skipAgents = skip || whyNoTracefs();

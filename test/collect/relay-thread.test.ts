@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import type { LogFields } from "../../src/collect/log.js";
 import { RelayThread } from "../../src/collect/relay/thread.js";
 import { countByBabeltrace, Lttng, whyNoLttng } from "../support/lttng.js";
+import { freePorts } from "../support/ports.js";
 
 const directory = mkdtempSync(join(tmpdir(), "periscope-relay-thread-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -42,9 +43,11 @@ test("a relay thread that dies is replaced: sessions begin again on the same por
     }
   };
   const store = join(directory, "store");
-  const at = { address: "127.0.0.1", port: 0, allow: [], maxConnections: 100 };
+  const [one, two, three] = (await freePorts(3)).map((port) => {
+    return { address: "127.0.0.1", port, allow: [], maxConnections: 100 };
+  });
   const relay = await RelayThread.start(
-    { relay: { store, allowClear: false, sync: false }, ports: { control: at, data: at, live: at } },
+    { relay: { store, allowClear: false, sync: false }, ports: { control: one!, data: two!, live: three! } },
     (_level, event, fields = {}) => logged.push({ event, fields }),
   );
   const lttng = new Lttng();

@@ -7,16 +7,11 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { countByBabeltrace, Lttng, whyNoLttng } from "../support/lttng.js";
 import { collectorArguments, Program } from "../support/programs.js";
+import { whyNoTracefs } from "../support/tracefs.js";
 import { babeltrace2, periscope } from "../support.js";
 
-const TRACEFS = "/sys/kernel/tracing";
 const HOUR_MS = 3_600_000;
 
-function whyNoTracefs(): string | false {
-  if (process.getuid?.() !== 0) return "tracefs: not root";
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  return existsSync(join(TRACEFS, "instances")) ? false : "tracefs cannot be mounted here";
-}
 const skip = whyNoLttng();
 const directory = mkdtempSync(join(tmpdir(), "periscope-retention-"));
 const store = join(directory, "store");

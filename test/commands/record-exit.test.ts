@@ -1,20 +1,14 @@
 // What `periscope record -- COMMAND` answers to whoever called it: what the command would have answered.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { whyNoTracefs } from "../support/tracefs.js";
 import { periscope, root } from "../support.js";
 
-const TRACEFS = "/sys/kernel/tracing";
-
-function whyNot(): string | false {
-  if (process.getuid?.() !== 0) return "tracefs: not root";
-  if (!existsSync(join(TRACEFS, "instances"))) spawnSync("mount", ["-t", "tracefs", "nodev", TRACEFS]);
-  return existsSync(join(TRACEFS, "instances")) ? false : "tracefs cannot be mounted here";
-}
-const skip = whyNot();
+const skip = whyNoTracefs();
 const directory = mkdtempSync(join(tmpdir(), "periscope-record-exit-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -3,7 +3,16 @@
  * user of its own where it may (a daemon of root would be the machine's).
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -65,14 +74,18 @@ export class Lttng {
       chmodSync(directory, 0o755);
       chownSync(this.home, UID, UID);
     }
-    const command = ["lttng-sessiond", "--no-kernel"];
-    const { uid, ...options } = this.options();
-    const enter = ["nsenter", `--net=${network}`, `--setuid=${uid}`, `--setgid=${uid}`];
-    const [program, ...args] = network === undefined ? command : [...enter, ...command];
-    this.#daemon = spawn(program!, args, {
-      ...(network === undefined ? this.options() : { ...options, gid: undefined }),
-      stdio: "ignore",
-    });
+    const daemon = ["lttng-sessiond", "--no-kernel"];
+    if (network === undefined) {
+      this.#daemon = spawn(daemon[0]!, daemon.slice(1), { ...this.options(), stdio: "ignore" });
+    } else {
+      // Only root may enter it, and only there it becomes another user.
+      const { uid, gid, ...options } = this.options();
+      const user = uid === undefined ? [] : [`--setuid=${uid}`, `--setgid=${gid}`];
+      this.#daemon = spawn("nsenter", [`--net=${network}`, ...user, ...daemon], {
+        ...options,
+        stdio: "ignore",
+      });
+    }
     for (let tries = 0; this.lttng("list").status !== 0; tries++) {
       if (tries > 100) throw new Error("lttng-sessiond does not answer");
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -116,11 +129,18 @@ export class Lttng {
 
   /** The process that moves what user-space programs write, while there is one. */
   get consumer(): number | undefined {
-    const { stdout } = spawnSync("ps", ["-o", "pid=,comm=", "--ppid", String(this.#daemon?.pid)], {
-      encoding: "utf8",
+    const daemon = this.#daemon?.pid;
+    const found = readdirSync("/proc").find((pid) => {
+      if (!/^\d+$/.test(pid)) return false;
+      try {
+        // PID (NAME) STATE PARENT …
+        const [, name, parent] = /\((.*)\) . (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+        return name === "lttng-consumerd" && Number(parent) === daemon;
+      } catch {
+        return false;
+      }
     });
-    const found = /(\d+) lttng-consumerd/.exec(stdout);
-    return found === null ? undefined : Number(found[1]);
+    return found === undefined ? undefined : Number(found);
   }
 
   async stop(): Promise<void> {

@@ -1,21 +1,9 @@
 /** A real `lttng-relayd` on ports and in a directory of its own, beside an `Lttng` and as its user. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import type { Lttng } from "./lttng.js";
-
-/** Ports of loopback that nobody listened on a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (address !== null && typeof address === "object") ports.push(address.port);
-  }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
-}
+import { freePorts } from "./ports.js";
 
 /** Resolves when somebody listens there. */
 export async function listening(port: number, address = "127.0.0.1"): Promise<void> {
