@@ -113,11 +113,12 @@ export function wakerAt(history: History, row: number, ns: number): number {
   return -1;
 }
 
-/** Row of the thread that a CPU runs at `ns`; -1 none. */
+/** Row of the thread that a CPU runs at `ns`, though an interrupt may have it for the moment; -1 none. */
 export function runningInstead(history: History, host: number, cpu: number, ns: number): number {
   for (const row of history.rows) {
     if (row.kind !== "cpu" || row.host !== host || history.names[row.id]!.tid !== cpu) continue;
-    const index = row.indexAt(ns);
+    let index = row.indexAt(ns);
+    while (index >= 0 && (row.doing[index] === Doing.irq || row.doing[index] === Doing.softirq)) index--;
     const doing = index < 0 ? Doing.none : (row.doing[index] as Doing);
     return doing === Doing.user || doing === Doing.syscall ? row.arg[index]! : -1;
   }

@@ -246,9 +246,12 @@ export class Timeline {
     }
     if (index === scene.cursorLine) {
       context.fillStyle = `${ground.accent}33`;
-      context.fillRect(0, y, this.#width, this.rowHeight);
+      context.fillRect(0, y, LABEL_WIDTH, this.rowHeight);
       context.fillStyle = ground.accent;
       context.fillRect(0, y, 3, this.rowHeight);
+      // Its states keep their colours.
+      context.fillRect(LABEL_WIDTH, y, this.#width, 1);
+      context.fillRect(LABEL_WIDTH, y + this.rowHeight - 1, this.#width, 1);
     }
     let x = 10 + line.depth * 12;
     if (line.group !== undefined) {

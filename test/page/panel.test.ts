@@ -247,7 +247,7 @@ test("on paper: light, without controls, everything of the panel, a page of its 
   assert.ok(wide <= 1, "nothing sticks out");
   assert.deepEqual(corner, [255, 255, 255, 255]);
   await page.evaluate(`window.dispatchEvent(new Event("afterprint"))`);
-  assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
+  await page.locator('html[data-theme="dark"]').waitFor();
   assert.deepEqual(wrong, []);
   await close();
 });

@@ -44,7 +44,7 @@ const FIND_STRETCH = `window.stretchOf = (color) => {
     for (let x = 233, length = 0; x < width; x++) {
       const i = 4 * (y * width + x);
       length = data[i] === red && data[i + 1] === green && data[i + 2] === blue ? length + 1 : 0;
-      if (length > best.length) best = { length, x: x - Math.floor(length / 2) };
+      if (length > best.length) best = { length, x: x - Math.floor((length - 1) / 2) };
     }
     if (best.length > 0) return { x: best.x, y: y + 8 };
   }
@@ -105,11 +105,11 @@ test("red dot, waterfall, the CPU that was taken, the process that took it: by c
   // What waits for a CPU is the pinned row's: the request's own thread.
   const state = page.getByTestId("state");
   await until(page, "the thread's row was clicked", async () => {
-    // Rows come one after the other: the uppermost that is there may be another's.
+    // Rows come one after the other, coarse ones first: what was there to be clicked may have been another.
     await clickStretch(page, RUNNABLE);
-    await state.getByText("CPU taken by").waitFor();
-    await page.waitForTimeout(200);
-    return (await state.textContent())!.startsWith(`apache2 (${thread})`);
+    await page.waitForTimeout(500);
+    const text = (await state.allTextContents()).join("");
+    return text.startsWith(`apache2 (${thread})`) && text.includes("CPU taken by");
   });
   const told = (await state.textContent())!;
   assert.match(told, new RegExp(`apache2 \\(${thread}\\).*waits for a CPU`));
