@@ -192,6 +192,38 @@ test("Perfetto: a range has the switches in it, and begins with who runs then", 
   }
 });
 
+const twoHosts = join(root, ".cache/causes/two-hosts");
+
+test("Perfetto: threads and CPUs of two hosts do not mix", {
+  skip: needs("babeltrace2") || (existsSync(twoHosts) ? false : "run tools/unpack-causes.mjs"),
+}, () => {
+  const path = join(directory, "two-hosts");
+  const run = periscope(["export", "--format", "perfetto", "-o", path, twoHosts]);
+  assert.equal(run.code, 0, run.stderr);
+  const { kernel, trees } = readPerfetto(readFileSync(path));
+  const names = new Map(trees.flatMap(({ threads = [] }) => threads.map(({ tid, name }) => [tid, name])));
+  const told = babeltrace2([twoHosts]).stdout.split("\n");
+  const hosts = [...new Set(told.map((line) => line.split(" ")[2]))].filter(Boolean);
+  assert.equal(hosts.length, 2);
+  const counts = [0, 1].map((host) => {
+    const mine = kernel.filter(({ kind, number, cpu }) => {
+      assert.ok(
+        number === 0 || kind === "irq" || kind === "softirq" || names.has(number),
+        `thread ${number}`,
+      );
+      return kind === "switch" && (host === 0 ? cpu < 2 : cpu >= 2);
+    });
+    for (const { number } of mine) assert.ok(number === 0 || number >= 2 ** 23 === (host === 1), `${number}`);
+    // Each CPU begins with a switch of ours.
+    return mine.length - new Set(mine.map(({ cpu }) => cpu)).size;
+  });
+  const expected = hosts.map((name) => {
+    const lines = told.filter((line) => line.includes(` ${name} sched_switch: {`));
+    return lines.length;
+  });
+  assert.deepEqual(counts.sort(), expected.sort());
+});
+
 test("Chrome's JSON: slices nest, and threads are off their CPUs when babeltrace2 says so", {
   skip: needs("babeltrace2"),
 }, () => {
