@@ -1,6 +1,6 @@
 /**
- * Runs `why` over what an incident gathered, one at a time, and stores the answer beside the traces. Where there are no
- * periods to explain: the critical path of the thread that the trigger names, else `report`.
+ * Runs `why` over what an incident gathered, one at a time, and stores the answer beside the traces. Where nobody chose
+ * periods and the trigger names a thread: that thread's critical path; where there are none at all: `report`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -56,15 +56,15 @@ export class Explainer {
     incident.why = "running";
     this.update(incident);
     const directory = join(this.options.store, "incidents", incident.id);
-    let command: readonly string[] = ["why", ...this.options.whyArguments];
-    let failure = await this.#run(directory, "txt", command);
+    let command: readonly string[] = [];
+    let failure: string | undefined;
     let note = "";
-    for (const [next, says] of instead(incident)) {
-      if (failure === undefined || this.#closed) break;
-      if (note === "") note = `${failure.replace(/^periscope: (why: )?/, "")}\n`;
+    for (const [next, heading] of explanations(incident, this.options.whyArguments)) {
+      if (failure !== undefined) note = `${failure.replace(/^periscope: (why: )?/, "")}\n`;
       command = next;
       failure = await this.#run(directory, "txt", command);
-      if (failure === undefined) note += `${says}:\n`;
+      if (failure === undefined && heading !== "") note += `${heading}:\n`;
+      if (failure === undefined || this.#closed) break;
     }
     if (this.#closed) return;
     if (failure === undefined) await this.#run(directory, "json", [...command, "--json"]);
@@ -117,22 +117,31 @@ export class Explainer {
   }
 }
 
-/** What is told when no periods are known to explain, best first, each with its heading. */
-function instead({ attributes, atNs, host, hosts }: Incident): (readonly [readonly string[], string])[] {
-  const commands: (readonly [readonly string[], string])[] = [];
+type Explanation = readonly [command: readonly string[], heading: string];
+
+/** Commands that explain it, best first, each with its heading: the next one is for when one has nothing to say. */
+function explanations(incident: Incident, whyArguments: readonly string[]): Explanation[] {
+  const why: Explanation = [["why", ...whyArguments], ""];
+  const report: Explanation = [["report"], "What the machines did"];
+  const thread = threadExplanation(incident);
+  if (thread === undefined) return [why, report];
+  // Periods that somebody chose tell more; those of a profile that merely fits may be of quite another service.
+  return whyArguments.includes("--profile") ? [why, thread, report] : [thread, why, report];
+}
+
+/** Where the time went of the thread that the trigger names, in the time that it says it was late. */
+function threadExplanation({ attributes, atNs, host, hosts }: Incident): Explanation | undefined {
   const thread = Number(attributes["tid"] ?? attributes["pid"]);
   const durationMs = Number(attributes["duration_ms"]);
-  if (Number.isSafeInteger(thread) && thread > 0 && durationMs > 0 && durationMs < MOST_MS) {
-    const beginNs = atNs - BigInt(Math.round(durationMs * 1e6));
-    const range = ["--begin", String(beginNs), "--end", String(atNs)];
-    const whose = hosts.size > 1 && hosts.has(host) ? ["--host", host] : [];
-    commands.push([
-      ["critical-path", "--tid", String(thread), ...whose, ...range],
-      `Where the time of thread ${thread} went instead`,
-    ]);
-  }
-  commands.push([["report"], "What the machines did instead"]);
-  return commands;
+  if (!(Number.isSafeInteger(thread) && thread > 0 && durationMs > 0 && durationMs < MOST_MS))
+    return undefined;
+  const beginNs = atNs - BigInt(Math.round(durationMs * 1e6));
+  const range = ["--begin", String(beginNs), "--end", String(atNs)];
+  const whose = hosts.size > 1 && hosts.has(host) ? ["--host", host] : [];
+  return [
+    ["critical-path", "--tid", String(thread), ...whose, ...range],
+    `Where the time of thread ${thread} went`,
+  ];
 }
 
 function summaryOf(path: string): string {
