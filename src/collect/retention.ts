@@ -23,6 +23,7 @@ interface Item {
 }
 
 export class Retention {
+  /** After the last sweep that came to its end. */
   storeBytes = 0;
   removedBytes = 0;
   #busy = false;
@@ -42,14 +43,16 @@ export class Retention {
     this.#busy = true;
     try {
       const items = await this.#items();
-      this.storeBytes = items.reduce((sum, item) => sum + item.bytes, 0);
+      let bytes = items.reduce((sum, item) => sum + item.bytes, 0);
       const inUse = this.inUse();
       for (const item of items.sort((a, b) => a.writtenMs - b.writtenMs)) {
         const tooOld = nowMs - item.writtenMs > this.options.maxAgeMs;
-        if (!tooOld && this.storeBytes <= this.options.maxBytes) continue;
+        if (!tooOld && bytes <= this.options.maxBytes) continue;
         if (inUse.has(relative(this.store, item.path))) continue;
         await this.#remove(item, tooOld ? "age" : "size");
+        bytes -= item.bytes;
       }
+      this.storeBytes = bytes;
     } catch (error) {
       this.log("error", "retention failed", { reason: (error as Error).message });
     } finally {
@@ -59,7 +62,6 @@ export class Retention {
 
   async #remove(item: Item, reason: "age" | "size"): Promise<void> {
     await rm(item.path, { recursive: true, force: true });
-    this.storeBytes -= item.bytes;
     this.removedBytes += item.bytes;
     const path = relative(this.store, item.path);
     this.log("info", "removed", { path, bytes: item.bytes, reason });

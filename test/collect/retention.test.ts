@@ -54,20 +54,21 @@ const sessionEnds = (collector: Program, name: string) =>
 const removals = (collector: Program) =>
   collector.lines.filter(({ event }) => event === "removed").map(({ path, reason }) => `${path} ${reason}`);
 
-/** Starts a collector, which looks at the store at once, and asks for its metrics when it has. */
+/** Starts a collector, which looks at the store at once, and asks for its metrics when it has: they tell its size then. */
 async function swept(...options: string[]): Promise<{ removed: string[]; metrics: string }> {
   const collector = Program.start(...collectorArguments(store), ...options);
+  let metrics = "";
   try {
     const { http } = await collector.ready();
-    for (let tries = 0; ; tries++) {
-      const metrics = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
-      if (!/^periscope_store_bytes 0$/m.test(metrics)) return { removed: removals(collector), metrics };
+    for (let tries = 0; metrics === "" || /^periscope_store_bytes 0$/m.test(metrics); tries++) {
       assert.ok(tries < 300, "the store was measured");
       await new Promise((resolve) => setTimeout(resolve, 100));
+      metrics = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
     }
   } finally {
     await collector.kill();
   }
+  return { removed: removals(collector), metrics };
 }
 
 test("sessions go by age and by size, the oldest first", { skip }, async () => {

@@ -30,7 +30,8 @@ export class Program {
       }
       for (const waiter of this.#waiters) waiter();
     });
-    this.exited = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
+    // Not "exit": lines may still be on their way then.
+    this.exited = new Promise((resolve) => child.on("close", (code) => resolve(code)));
   }
 
   /** Starts `periscope … --log json`. */
