@@ -6,6 +6,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Lttng, whyNoLttng } from "../support/lttng.js";
+import { freePorts } from "../support/ports.js";
 import { collectorArguments, Program } from "../support/programs.js";
 import { whyNoTracefs } from "../support/tracefs.js";
 import { assertSameText, babeltrace2, periscope } from "../support.js";
@@ -159,5 +160,46 @@ test("kill -9 of an agent in the middle of an upload: the next one sends it whol
     collector.child.kill("SIGCONT");
     await agent?.kill();
     await collector.kill();
+  }
+});
+
+test("a collector that is asked to end in the middle of an upload ends; the next one gets the rest", {
+  skip: whyNoTracefs(),
+}, async () => {
+  const store = join(directory, "ended");
+  const [agents, http] = (await freePorts(2)) as [number, number];
+  const start = async () => {
+    const collector = Program.start(
+      ...["collect", "--store", store, "--control-port", "0", "--data-port", "0", "--live-port", "0"],
+      ...["--agent-port", String(agents), "--http-port", String(http), "--profile", "none"],
+    );
+    await collector.ready();
+    await collector.line(({ event }) => event === "agent connected", "the agent connected");
+    return collector;
+  };
+  const agent = Program.start(
+    ...["agent", "--plain", "--collector", `127.0.0.1:${agents}`, "--host-name", "alpha"],
+    ...["--socket", join(directory, "other.sock"), "--spool", join(directory, "other-spool")],
+    ...["--buffer-size", "16M"],
+  );
+  let collector = await start();
+  try {
+    spawnSync("dd", ["if=/dev/zero", "of=/dev/null", "bs=1", "count=1000000"]);
+    const response = await fetch(`http://127.0.0.1:${http}/trigger`, { method: "POST", body: "{}" });
+    const { incident } = (await response.json()) as { incident: string };
+    const place = join(store, "incidents", incident);
+    for (let tries = 0; !existsSync(join(place, "alpha.partial")); tries++) {
+      assert.ok(tries < 60_000, "the upload began");
+      await sleep(1);
+    }
+    const late = new Promise((resolve) => setTimeout(resolve, 60_000, "it runs on").unref());
+    const code = await Promise.race([collector.kill(), late]);
+    assert.equal(code, 0);
+    collector = await start();
+    await collector.line(({ event }) => event === "snapshot stored", "it was stored");
+    assert.equal(babeltrace2([join(place, "alpha")]).code, 0);
+  } finally {
+    await agent.kill();
+    await collector.kill("SIGKILL");
   }
 });

@@ -58,6 +58,7 @@ export class Coordinator implements AgentEvents {
   #flushTimer: NodeJS.Timeout | undefined;
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #lastIdMs = 0;
+  #closed = false;
 
   constructor(
     private readonly options: CoordinatorOptions,
@@ -380,6 +381,7 @@ export class Coordinator implements AgentEvents {
     clearTimeout(this.#flushTimer);
     this.#flush = undefined;
     this.#flushTimer = undefined;
+    if (this.#closed) return;
     try {
       for (const incident of this.#dirty) {
         this.index.put(incident);
@@ -398,5 +400,8 @@ export class Coordinator implements AgentEvents {
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.flush();
+    // What connections that end now still tell is found out anew by the next run: the index is closed.
+    this.#closed = true;
+    clearTimeout(this.#flushTimer);
   }
 }
