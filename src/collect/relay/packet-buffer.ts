@@ -2,10 +2,12 @@
  * The bytes of one packet while they arrive: in memory as long as all packets together are within a budget, else in
  * a file beside the store. A peer that claims 4 GB costs no memory.
  */
-import { closeSync, openSync, readSync, unlinkSync, writeSync, writevSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync, writevSync } from "node:fs";
 import { join } from "node:path";
 
 const COPY_BYTES = 1 << 20;
+/** Padding that is written with its packet: whoever reads the file meanwhile sees the packet whole, or not at all. */
+const ZEROS = new Uint8Array(1 << 16);
 /** `writev` takes at most this many pieces (IOV_MAX). */
 const MAX_PIECES = 1024;
 
@@ -82,22 +84,30 @@ export class PacketBuffer {
     this.#pieces = [];
   }
 
-  /** Writes everything to `file` at `position`; may be done again. Throws what the file system throws. */
-  writeTo(file: number, position: number): void {
+  /**
+   * Writes everything to `file` at `position`, then `paddingBytes` zeros; may be done again. Throws what the file system
+   * throws.
+   */
+  writeTo(file: number, position: number, paddingBytes: number): void {
     if (this.#file === undefined) {
-      const written = writevSync(file, this.#pieces, position);
-      if (written === this.#inMemory) return;
-      // A short write: the rest, or the reason, comes piece by piece.
-      let at = position;
-      for (const piece of this.#pieces) {
-        writeAllAt(file, piece, at);
-        at += piece.length;
+      const zeros = ZEROS.subarray(0, paddingBytes);
+      const pieces = zeros.length === paddingBytes ? [...this.#pieces, zeros] : this.#pieces;
+      if (writevSync(file, pieces, position) < this.#inMemory) {
+        // A short write: the rest, or the reason, comes piece by piece.
+        let at = position;
+        for (const piece of this.#pieces) {
+          writeAllAt(file, piece, at);
+          at += piece.length;
+        }
       }
-      return;
-    }
+    } else this.#copy(this.#file, file, position);
+    if (paddingBytes > 0) ftruncateSync(file, position + this.bytes + paddingBytes);
+  }
+
+  #copy(from: number, file: number, position: number): void {
     const block = new Uint8Array(COPY_BYTES);
     for (let at = 0; at < this.#inFile; ) {
-      const read = readSync(this.#file, block, 0, block.length, at);
+      const read = readSync(from, block, 0, block.length, at);
       writeAllAt(file, block.subarray(0, read), position + at);
       at += read;
     }

@@ -94,8 +94,7 @@ export class Segment {
    */
   append(data: PacketBuffer, paddingBytes: number, entry: PacketIndexEntry | undefined): void {
     const end = this.bytes + data.bytes + paddingBytes;
-    data.writeTo(this.#file, this.bytes);
-    if (paddingBytes > 0) ftruncateSync(this.#file, end);
+    data.writeTo(this.#file, this.bytes, paddingBytes);
     if (this.options.sync) fdatasyncSync(this.#file);
     if (entry !== undefined && this.#index !== undefined) {
       this.#writeEntry(entry, this.bytes);
