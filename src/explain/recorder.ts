@@ -226,7 +226,7 @@ export class Recorder {
       }
       case RUNNABLE:
         if (!Number.isNaN(thread.runnableNs)) {
-          this.#push(thread, State.runnable, this.#cpuId(thread), Math.min(ns, thread.runnableNs));
+          this.#waitsForCpu(thread, thread.cpu, Math.min(ns, thread.runnableNs));
         }
         return;
       case BLOCKED:
@@ -235,8 +235,14 @@ export class Recorder {
     }
   }
 
-  #cpuId(thread: Thread): number {
-    return thread.host.cpus[thread.cpu]?.id ?? -1;
+  /**
+   * Of a CPU from which nothing was recorded yet (flight recorders remember more of some than of others) nobody knows
+   * whether the thread waits there, runs or sleeps.
+   */
+  #waitsForCpu(thread: Thread, number: number, ns: number): void {
+    const cpu = thread.host.cpus[number];
+    if (cpu === undefined && number >= 0) this.#push(thread, State.unknown, 0, ns);
+    else this.#push(thread, State.runnable, cpu?.id ?? -1, ns);
   }
 
   #block(thread: Thread, ns: number, early = false): void {
@@ -259,7 +265,7 @@ export class Recorder {
     if (history.length === 0 && ns > this.#sinceNs) this.#block(thread, this.#sinceNs, true);
     const wait = history.lastState === State.blocked ? history.lastWait : undefined;
     if (wait !== undefined && wait.wake === undefined) wait.wake = this.#wake(thread, wait, cpu, ns);
-    this.#push(thread, State.runnable, this.#cpuId(thread), ns);
+    this.#waitsForCpu(thread, thread.cpu, ns);
   }
 
   #wake(thread: Thread, wait: Wait, cpu: Cpu | undefined, ns: number): Wake {
@@ -302,7 +308,7 @@ export class Recorder {
     });
     on.migrate.push((thread, _from, to, ns) => {
       if (this.recording && this.#of(thread).lastState === State.runnable) {
-        this.#push(thread, State.runnable, thread.host.cpus[to]?.id ?? -1, ns);
+        this.#waitsForCpu(thread, to, ns);
       }
     });
     on.syscallBegin.push((thread, ns) => {

@@ -25,6 +25,7 @@ const CONTEXT_BYTES = 4 + 4 + 16;
 export interface ConvertedTrace {
   /** Of the CTF trace itself. */
   readonly path: string;
+  /** From when on it has what happened on all CPUs. */
   readonly beginNs: bigint;
   readonly endNs: bigint;
   readonly eventRecords: number;
@@ -76,7 +77,7 @@ export function convert(
   const ended = recording.endNs ?? originNs + BigInt(conversion.lastNs);
   return {
     path: directory,
-    beginNs: originNs + offset + BigInt(options.isSnapshot ? Math.max(conversion.firstNs, 0) : 0),
+    beginNs: originNs + offset + BigInt(options.isSnapshot ? conversion.rememberedNs : 0),
     endNs: ended + offset,
     eventRecords: conversion.eventRecords,
     lost: conversion.lost,
@@ -152,6 +153,8 @@ class Conversion {
   /** Moments of the first record (-1: there is none) and of the last one, since the origin. */
   firstNs = -1;
   lastNs = 0;
+  /** In a snapshot: before it, some CPU's records were overwritten; -1: no CPU's were. */
+  wholeSinceNs = -1;
   readonly #streams: StreamWriter[] = [];
   /** Of each CPU: moment of its last event record, and how many are known to be lost. */
   readonly #last: number[] = [];
@@ -202,6 +205,11 @@ class Conversion {
     return (this.#classes[mapping.event.id] = this.writer.event(to, mapping.fields));
   }
 
+  /** From when on a snapshot has what happened on all CPUs: busy ones overwrite sooner. */
+  get rememberedNs(): number {
+    return Math.max(0, this.firstNs, this.wholeSinceNs);
+  }
+
   run(readers: readonly CpuReader[]): void {
     const origin = this.recording.beginNs;
     for (const { cpu } of readers) {
@@ -240,7 +248,8 @@ class Conversion {
     if (reader.lostBefore > 0 || reader.lostUnknown) {
       // In a snapshot the oldest records were overwritten, which is what it is for.
       const isFirst = this.options.isSnapshot && !this.#begun[index];
-      if (!isFirst) this.#lose(index, Math.max(reader.lostBefore, 1));
+      if (isFirst) this.wholeSinceNs = Math.max(this.wholeSinceNs, reader.ns);
+      else this.#lose(index, Math.max(reader.lostBefore, 1));
       reader.lostBefore = 0;
       reader.lostUnknown = false;
     }

@@ -61,6 +61,7 @@ export function attachSched(source: EventSource, model: Context): void {
     handle(r) {
       const thread = hosts[r.host]!.thread(r.tid);
       thread.rename(r.comm);
+      if (thread.state === RUNNABLE) thread.cpu = r.to;
       const l = on.migrate;
       for (let i = 0; i < l.length; i++) l[i]!(thread, r.from, r.to, r.ns);
     },
