@@ -50,7 +50,7 @@ async function startCollector(): Promise<void> {
 async function startAgent(host: string, ...more: string[]): Promise<Program> {
   const agent = Program.start(
     ...["agent", "--collector", `127.0.0.1:${ports.agents}`, "--ca", file("ca.pem"), "--host-name", host],
-    ...["--socket", join(directory, `${host}.sock`), "--spool", SPOOL(host), "--buffer-size", "1M", ...more],
+    ...["--socket", join(directory, `${host}.sock`), "--spool", SPOOL(host), "--buffer-size", "8M", ...more],
   );
   agents.push(agent);
   await agent.ready();

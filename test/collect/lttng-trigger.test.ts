@@ -31,7 +31,7 @@ before(async () => {
   agent = Program.start(
     ...["agent", "--plain", "--collector", `127.0.0.1:${ports.agents}`, "--host-name", "alpha"],
     ...["--socket", join(directory, "agent.sock"), "--spool", join(directory, "spool")],
-    ...["--buffer-size", "1M"],
+    ...["--buffer-size", "8M"],
   );
   await agent.ready();
   await collector.line(({ event }) => event === "agent connected", "the agent connected");

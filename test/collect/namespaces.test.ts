@@ -41,7 +41,7 @@ function startAgent(host: string, ...credentials: string[]): Program {
     network.on(host),
     ...["agent", "--collector", network.address("collector"), "--host-name", host],
     ...["--socket", join(directory, `${host}.sock`), "--spool", join(directory, `spool-${host}`)],
-    ...["--buffer-size", "1M", "--events", "sched_*,net_*,syscall_*", ...credentials],
+    ...["--buffer-size", "8M", "--events", "sched_*,net_*,syscall_*", ...credentials],
   );
   programs.push(agent);
   return agent;
