@@ -15,6 +15,9 @@ export interface ListenOptions {
   readonly maxConnections: number;
 }
 
+/** Makes a new connection, which is paused, one that is served. */
+export type Prepare = (socket: Socket) => Socket;
+
 export interface Listener {
   readonly name: string;
   readonly address: string;
@@ -31,11 +34,13 @@ export async function listen(
   options: ListenOptions,
   log: Logger,
   serve: (socket: Socket, peer: string) => void,
+  prepare?: Prepare,
 ): Promise<Listener> {
   const mayCome = addressFilter(options.allow);
   const sockets = new Set<Socket>();
   let lastRefusal = 0;
-  const accept = (socket: Socket) => {
+  const accept = (accepted: Socket) => {
+    const socket = prepare?.(accepted) ?? accepted;
     const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
     const peer = `${address}:${socket.remotePort}`;
     const refused = !mayCome(address)
@@ -59,7 +64,7 @@ export async function listen(
   };
   const server =
     options.tls === undefined
-      ? createServer({ pauseOnConnect: false }, accept)
+      ? createServer({ pauseOnConnect: prepare !== undefined }, accept)
       : createTlsServer(options.tls, accept);
   server.on("tlsClientError", (error: Error, socket: Socket) => {
     log("warn", "no TLS", { port: name, peer: socket.remoteAddress, reason: error.message });

@@ -159,7 +159,13 @@ class ControlConnection {
     try {
       while (packet.bytes < bytes) {
         const piece = await this.#reader.some(bytes - packet.bytes);
-        await this.#withSpace(() => packet.add(piece));
+        for (let at = 0; at < piece.length; ) {
+          const room = packet.room(piece.length - at);
+          room.set(piece.subarray(at, at + room.length));
+          packet.filled(room.length);
+          at += room.length;
+          await this.#withSpace(() => packet.flush());
+        }
       }
     } catch (error) {
       packet.release();

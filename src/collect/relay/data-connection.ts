@@ -1,6 +1,7 @@
 /** A data connection: packets of one relay session's streams, one after the other, never answered. */
 import type { Socket } from "node:net";
 import { DATA_HEADER_BYTES, type DataHeader, readDataHeader } from "../../relay/data.js";
+import { type Landed, type Landing, land } from "../../relay/landing.js";
 import { ProtocolError } from "../../relay/wire.js";
 import { isFull, logEnd } from "./connection.js";
 import { PacketBuffer } from "./packet-buffer.js";
@@ -18,10 +19,10 @@ export async function serveData(socket: Socket, relay: Relay, peer: string): Pro
 type Target = NonNullable<ReturnType<Relay["streamOf"]>>;
 
 /**
- * Hundreds of megabytes a second come this way, so pieces are taken in the socket's own event, without a promise for
- * each. Only a full disk makes it wait: then the socket is paused, and its peer waits too.
+ * Hundreds of megabytes a second come this way, so they are read to where they stay, without a promise for each piece.
+ * Only a full disk makes it wait: then the socket is paused, and its peer waits too.
  */
-class DataConnection {
+class DataConnection implements Landing {
   readonly done: Promise<void>;
   #finish!: () => void;
   #session: RelaySession | undefined;
@@ -32,9 +33,7 @@ class DataConnection {
   #packet: PacketBuffer | undefined;
   /** Whose packet came whole, and is to be stored. */
   #complete: Target | undefined;
-  /** What came last, and how much of it is taken. */
-  #piece: Uint8Array = new Uint8Array(0);
-  #at = 0;
+  readonly #landed: Landed;
 
   constructor(
     private readonly socket: Socket,
@@ -44,9 +43,9 @@ class DataConnection {
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    socket.on("data", (piece: Uint8Array) => this.#take(piece));
     socket.on("end", () => socket.destroy());
     socket.on("close", () => this.#end());
+    this.#landed = land(socket, this);
   }
 
   #end(): void {
@@ -56,25 +55,31 @@ class DataConnection {
     this.#finish();
   }
 
-  #take(piece: Uint8Array): void {
-    this.#piece = piece;
-    this.#at = 0;
+  room(): Uint8Array {
+    if (this.#packet === undefined) return this.#head.subarray(this.#headBytes);
+    return this.#packet.room(this.#header!.dataBytes - this.#packet.bytes);
+  }
+
+  arrived(bytes: number): boolean {
+    if (this.#packet === undefined) this.#headBytes += bytes;
+    else this.#packet.filled(bytes);
     try {
       this.#work();
+      return !this.socket.destroyed;
     } catch (error) {
       if (isFull(error)) void this.#workWhenThereIsSpace();
       else this.#fail(error);
+      return false;
     }
   }
 
   async #workWhenThereIsSpace(): Promise<void> {
-    this.socket.pause();
     try {
       await this.relay.withSpace(
         () => this.#work(),
         () => this.socket.destroyed,
       );
-      this.socket.resume();
+      this.#landed.resume();
     } catch (error) {
       this.#fail(error);
     }
@@ -85,24 +90,16 @@ class DataConnection {
     this.socket.destroy();
   }
 
-  /** Takes the piece to its end. Throws what the file system throws; called again, it goes on from there. */
+  /** Does what can be done with what came. Throws what the file system throws; called again, it goes on from there. */
   #work(): void {
-    for (;;) {
-      if (this.#complete !== undefined) this.#store(this.#complete);
-      else if (this.#at === this.#piece.length || this.socket.destroyed) return;
-      else if (this.#packet === undefined) this.#takeHead();
-      else this.#takeData(this.#packet);
+    if (this.#headBytes === DATA_HEADER_BYTES) {
+      this.#headBytes = 0;
+      this.#begin(readDataHeader(this.#head));
     }
-  }
-
-  #takeHead(): void {
-    const bytes = Math.min(DATA_HEADER_BYTES - this.#headBytes, this.#piece.length - this.#at);
-    this.#head.set(this.#piece.subarray(this.#at, this.#at + bytes), this.#headBytes);
-    this.#headBytes += bytes;
-    this.#at += bytes;
-    if (this.#headBytes < DATA_HEADER_BYTES) return;
-    this.#headBytes = 0;
-    this.#begin(readDataHeader(this.#head));
+    this.#packet?.flush();
+    if (this.#packet !== undefined && this.#packet.bytes === this.#header!.dataBytes)
+      this.#handOver(this.#packet);
+    if (this.#complete !== undefined) this.#store(this.#complete);
   }
 
   #begin(header: DataHeader): void {
@@ -124,15 +121,6 @@ class DataConnection {
     this.#header = header;
     this.#target = target;
     this.#packet = new PacketBuffer(this.relay.budget);
-    if (dataBytes === 0) this.#handOver(this.#packet);
-  }
-
-  #takeData(packet: PacketBuffer): void {
-    const left = this.#piece.length - this.#at;
-    const bytes = Math.min(this.#header!.dataBytes - packet.bytes, left);
-    packet.add(this.#piece.subarray(this.#at, this.#at + bytes));
-    this.#at += bytes;
-    if (packet.bytes === this.#header!.dataBytes) this.#handOver(packet);
   }
 
   /** The packet is here, whole: from now on it is the stream's. */

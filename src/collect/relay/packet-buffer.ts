@@ -8,12 +8,19 @@ import { join } from "node:path";
 const COPY_BYTES = 1 << 20;
 /** Padding that is written with its packet: whoever reads the file meanwhile sees the packet whole, or not at all. */
 const ZEROS = new Uint8Array(1 << 16);
-/** `writev` takes at most this many pieces (IOV_MAX). */
-const MAX_PIECES = 1024;
+/** `writev` takes at most 1024 pieces (IOV_MAX); one is the padding. */
+const MAX_PIECES = 1023;
 
-/** Packets of this size and less are gathered in blocks; more of these are never needed where CPUs are few. */
+/** Memory that stays for packets; more of it is never needed where CPUs are few. */
 const BLOCK_BYTES = 1 << 20;
 const MOST_BLOCKS = 8;
+/**
+ * Where no block is left, a packet gets as much memory again as it fills already, from this on: who claims and does not
+ * send takes little.
+ */
+const LEAST_BYTES = 1 << 12;
+/** What a packet without memory waits in for the disk. */
+const LANDING_BYTES = 1 << 16;
 
 /** What all packets of a collector may hold in memory. */
 export class MemoryBudget {
@@ -43,8 +50,8 @@ export class MemoryBudget {
   }
 
   /**
-   * Memory that was used just before, so that it is in the processor's caches: what a socket gives lies in other places
-   * each time, and writing it from there took twice as long. Undefined: all are in use.
+   * Memory that was used just before, so that it is in the processor's caches: reading into other places each time, and
+   * writing it from there, took twice as long. It is not counted. Undefined: all is in use.
    */
   takeBlock(): Uint8Array | undefined {
     const block = this.#free.pop();
@@ -67,54 +74,85 @@ export class MemoryBudget {
 }
 
 export class PacketBuffer {
-  #pieces: Uint8Array[] = [];
-  /** Where the first piece lies, and all others as long as they fit. */
-  #block: Uint8Array | undefined;
+  /** Memory, full but for the last one, where `#last` bytes are. */
+  readonly #parts: Uint8Array[] = [];
+  #last = 0;
   #inMemory = 0;
+  readonly #blocks: Uint8Array[] = [];
+  #counted = 0;
+  /** From the first byte on that had no room in memory: what comes lands here, and goes to the file. */
+  #landing: Uint8Array | undefined;
+  #landed = 0;
   #file: number | undefined;
   #inFile = 0;
 
   constructor(private readonly budget: MemoryBudget) {}
 
   get bytes(): number {
-    return this.#inFile + this.#inMemory;
+    return this.#inFile + this.#inMemory + this.#landed;
   }
 
-  /** Throws what the file system throws, having taken nothing. */
-  add(piece: Uint8Array): void {
-    if (this.#file === undefined && this.#pieces.length < MAX_PIECES && this.budget.take(piece.length)) {
-      if (this.#inMemory === 0) this.#block = this.budget.takeBlock();
-      const end = this.#inMemory + piece.length;
-      if (this.#block !== undefined && this.#pieces.length <= 1 && end <= BLOCK_BYTES) {
-        this.#block.set(piece, this.#inMemory);
-        this.#pieces = [this.#block.subarray(0, end)];
-      } else this.#pieces.push(piece);
-      this.#inMemory = end;
-      return;
+  /** Where the next bytes are to lie: at least one, at most `most`. What was filled before has been flushed. */
+  room(most: number): Uint8Array {
+    if (this.#landing === undefined && this.#last === (this.#parts.at(-1)?.length ?? 0)) {
+      const part = this.#parts.length < MAX_PIECES ? this.#memory(most) : undefined;
+      if (part === undefined) this.#landing = new Uint8Array(LANDING_BYTES);
+      else {
+        this.#parts.push(part);
+        this.#last = 0;
+      }
     }
-    this.#file ??= this.budget.spillFile();
-    this.#spill();
-    writeAllAt(this.#file, piece, this.#inFile);
-    this.#inFile += piece.length;
+    if (this.#landing !== undefined) return this.#landing.subarray(0, most);
+    return this.#parts.at(-1)!.subarray(this.#last, this.#last + most);
   }
 
-  /** A full disk may refuse it in the middle: then all of it is written again. */
-  #spill(): void {
+  #memory(most: number): Uint8Array | undefined {
+    const block = this.budget.takeBlock();
+    if (block !== undefined) {
+      this.#blocks.push(block);
+      return block;
+    }
+    const bytes = Math.min(most, Math.max(LEAST_BYTES, Math.min(this.#inMemory, BLOCK_BYTES)));
+    if (!this.budget.take(bytes)) return undefined;
+    this.#counted += bytes;
+    return new Uint8Array(bytes);
+  }
+
+  /** So many bytes of the last `room` are filled; `flush` comes next. */
+  filled(bytes: number): void {
+    if (this.#landing !== undefined) this.#landed = bytes;
+    else {
+      this.#last += bytes;
+      this.#inMemory += bytes;
+    }
+  }
+
+  /** Brings to the file what has no room in memory. Throws what the file system throws; may be called again then. */
+  flush(): void {
+    if (this.#landed === 0) return;
+    this.#file ??= this.budget.spillFile();
     let at = this.#inFile;
-    for (const piece of this.#pieces) {
-      writeAllAt(this.#file!, piece, at);
+    for (const piece of [...this.#pieces(), this.#landing!.subarray(0, this.#landed)]) {
+      writeAllAt(this.#file, piece, at);
       at += piece.length;
     }
     this.#inFile = at;
+    this.#landed = 0;
     this.#forget();
   }
 
+  #pieces(): Uint8Array[] {
+    return this.#parts.map((part, i) => (i === this.#parts.length - 1 ? part.subarray(0, this.#last) : part));
+  }
+
   #forget(): void {
-    this.budget.give(this.#inMemory);
+    this.budget.give(this.#counted);
+    this.#counted = 0;
+    for (const block of this.#blocks) this.budget.giveBlock(block);
+    this.#blocks.length = 0;
+    this.#parts.length = 0;
+    this.#last = 0;
     this.#inMemory = 0;
-    this.#pieces = [];
-    if (this.#block !== undefined) this.budget.giveBlock(this.#block);
-    this.#block = undefined;
   }
 
   /**
@@ -123,12 +161,13 @@ export class PacketBuffer {
    */
   writeTo(file: number, position: number, paddingBytes: number): void {
     if (this.#file === undefined) {
+      const pieces = this.#pieces();
       const zeros = ZEROS.subarray(0, paddingBytes);
-      const pieces = zeros.length === paddingBytes ? [...this.#pieces, zeros] : this.#pieces;
-      if (writevSync(file, pieces, position) < this.#inMemory) {
+      const all = zeros.length === paddingBytes ? [...pieces, zeros] : pieces;
+      if (writevSync(file, all, position) < this.#inMemory) {
         // A short write: the rest, or the reason, comes piece by piece.
         let at = position;
-        for (const piece of this.#pieces) {
+        for (const piece of pieces) {
           writeAllAt(file, piece, at);
           at += piece.length;
         }
@@ -148,7 +187,7 @@ export class PacketBuffer {
 
   /** All of it, in memory. */
   contents(): Uint8Array {
-    if (this.#file === undefined) return Buffer.concat(this.#pieces, this.#inMemory);
+    if (this.#file === undefined) return Buffer.concat(this.#pieces(), this.#inMemory);
     const all = new Uint8Array(this.#inFile);
     for (let at = 0; at < all.length; ) at += readSync(this.#file, all, at, all.length - at, at);
     return all;
@@ -160,6 +199,8 @@ export class PacketBuffer {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
     this.#inFile = 0;
+    this.#landing = undefined;
+    this.#landed = 0;
   }
 }
 

@@ -1,5 +1,5 @@
 /** The relay's ports: control, data and live viewers. */
-
+import { moveToLanding } from "../../relay/landing.js";
 import { type Listener, type ListenOptions, listen } from "../listen.js";
 import type { Logger } from "../log.js";
 import { serveControl } from "./control-connection.js";
@@ -33,6 +33,7 @@ export async function serveRelay(relay: Relay, ports: RelayPorts, log: Logger): 
       ports.data,
       log,
       counted((socket, peer) => serveData(socket, relay, peer)),
+      moveToLanding,
     ),
     await listen(
       "live",
