@@ -1,8 +1,9 @@
 /** Text that is written now and wanted later: in memory while it is little, in a temporary file beyond. */
 
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeAll } from "./write-all.js";
 
 const IN_MEMORY = 1 << 20;
 let files = 0;
@@ -49,9 +50,7 @@ export class Spool implements ByteSink {
       // It lives as long as it is open, also when we die.
       unlinkSync(path);
     }
-    for (let at = 0; at < this.#at; ) {
-      at += writeSync(this.#fd, this.#buffer, at, this.#at - at, this.#spilled + at);
-    }
+    writeAll(this.#fd, this.#buffer.subarray(0, this.#at), this.#spilled);
     this.#spilled += this.#at;
     this.#at = 0;
   }

@@ -12,10 +12,10 @@ import {
   readFileSync,
   readSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { PeriscopeError } from "../base/errors.js";
+import { writeAll } from "../base/write-all.js";
 import { CpuReader } from "./cpu-reader.js";
 import { parseEventFormat } from "./event-format.js";
 import type { Recording } from "./recording.js";
@@ -66,9 +66,7 @@ export class SpoolWriter {
   }
 
   flush(): void {
-    for (let done = 0; done < this.#used; ) {
-      done += writeSync(this.#file, this.#buffer, done, this.#used - done, this.bytes + done);
-    }
+    writeAll(this.#file, this.#buffer.subarray(0, this.#used), this.bytes);
     this.bytes += this.#used;
     this.#used = 0;
   }

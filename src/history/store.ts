@@ -5,10 +5,11 @@
  * asked for, and held against the sum in the header then: checking the whole file would cost what keeping it saves.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { threadId } from "node:worker_threads";
 import type { Columns, ColumnType } from "../base/columns.js";
 import { DataError } from "../base/errors.js";
+import { writeAll } from "../base/write-all.js";
 import { type Device, History, type RowName } from "./history.js";
 import { OVERVIEW_BYTES } from "./pixels.js";
 import { activeTimes } from "./range-summary.js";
@@ -157,10 +158,6 @@ export function saveHistory(history: History, path: string): void {
 
 /** How the names of files end that are still being written. */
 export const PARTIAL = ".part";
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-}
 
 /**
  * The history in a file; undefined: there is none, or none of this version. The file stays open. Throws

@@ -12,10 +12,10 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeAll } from "../base/write-all.js";
 import { Experiment } from "../ctf/experiment.js";
 import type { DataStream } from "../ctf/stream/stream.js";
 import type { LiveStream, LiveUpdate } from "./update.js";
@@ -123,7 +123,7 @@ function dropHead(path: string, bytes: number): void {
     for (let at = bytes; at < size; ) {
       const read = readSync(from, block, 0, block.length, at);
       if (read === 0) break;
-      writeSync(to, block, 0, read);
+      writeAll(to, block.subarray(0, read));
       at += read;
     }
   } finally {

