@@ -1,10 +1,11 @@
 // Taking in what LTTng streams: a real lttng-consumerd sends the events of a program that never lets go of one
 // (blocking channel) to `periscope collect`, to `lttng-relayd`, and into local files, in turns.
 //
-//   npm run bench:collect [-- --events 2000000] [--runs 3]
+//   npm run bench:collect [-- --events 15000000] [--runs 3]
 //
-// Time: from the program's begin until `lttng stop` says that all data is delivered. The local files are the floor:
-// what program and consumerd need by themselves.
+// Streamed: time from the program's begin until `lttng stop` says that all data is delivered (it asks in steps of 0.2 s:
+// few events say little). The local files are the floor: what program and consumerd need by themselves.
+// Snapshot: events from full buffers, by the second of two `lttng snapshot record`: no program holds it up.
 import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -24,9 +25,12 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
-  options: { events: { type: "string", default: "2000000" }, runs: { type: "string", default: "3" } },
+  options: { events: { type: "string", default: "15000000" }, runs: { type: "string", default: "3" } },
 });
 const count = Number(values.events);
+/** Of a snapshot: they fit into its buffers, so that all of them are to arrive. */
+const SNAPSHOT_EVENTS = 6_000_000;
+const SNAPSHOT_PACKETS = 512;
 const runs = Number(values.runs);
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 for (const program of ["lttng", "lttng-sessiond", "lttng-relayd", "babeltrace2", "gcc"]) {
@@ -179,19 +183,52 @@ function countRecords(folders) {
   };
 }
 
-async function measure(name, n) {
-  const { child, path, to } = await receivers[name](n);
+/** Streams everything while the program runs. Answers seconds in all, and of those the program's. */
+function stream(to) {
   lttng("create", "bench", ...to);
   lttng("enable-channel", "-u", "--blocking-timeout=inf", "--subbuf-size=1M", "--num-subbuf=4", "all");
   lttng("enable-event", "-u", "-c", "all", "bench:tick");
   lttng("start");
-  const before = child === undefined ? undefined : usage(child.pid);
-  const began = performance.now();
-  const { status } = spawnSync(join(directory, "demo"), [String(count)], asUser);
-  if (status !== 0) throw new Error(`the program ended with ${status}`);
-  const program = (performance.now() - began) / 1000;
+  return {
+    measured: () => {
+      const began = performance.now();
+      runProgram(count);
+      const program = (performance.now() - began) / 1000;
+      lttng("stop");
+      return { seconds: (performance.now() - began) / 1000, program };
+    },
+  };
+}
+
+/** The flight recorder's way: full buffers are sent as a snapshot, as fast as receiver and consumerd can. */
+function snapshot(to) {
+  lttng("create", "bench", "--snapshot", ...to);
+  lttng("enable-channel", "-u", "--subbuf-size=1M", `--num-subbuf=${SNAPSHOT_PACKETS}`, "all");
+  lttng("enable-event", "-u", "-c", "all", "bench:tick");
+  lttng("start");
+  runProgram(SNAPSHOT_EVENTS);
   lttng("stop");
-  const seconds = (performance.now() - began) / 1000;
+  // A daemon has been running for long when its moment comes. Readers drop packets that they see twice.
+  lttng("snapshot", "record");
+  return {
+    measured: () => {
+      const began = performance.now();
+      lttng("snapshot", "record");
+      return { seconds: (performance.now() - began) / 1000, parts: 2 };
+    },
+  };
+}
+
+function runProgram(events) {
+  const { status } = spawnSync(join(directory, "demo"), [String(events)], asUser);
+  if (status !== 0) throw new Error(`the program ended with ${status}`);
+}
+
+async function measure(name, n, way) {
+  const { child, path, to } = await receivers[name](n);
+  const { measured } = way(to);
+  const before = child === undefined ? undefined : usage(child.pid);
+  const { seconds, program, parts = 1 } = measured();
   const after = child === undefined ? undefined : usage(child.pid);
   lttng("destroy");
   if (child !== undefined) {
@@ -207,37 +244,25 @@ async function measure(name, n) {
   return {
     seconds,
     program,
-    megabytes: bytes / 1e6,
+    megabytes: bytes / 1e6 / parts,
     peak: after?.peak,
     cpu: after && after.cpu - before.cpu,
     records,
   };
 }
 
-try {
-  await startSessiond();
+/** Prints a table. Answers whether all `expected` records arrived. */
+async function compare(title, way, expected) {
   const names = Object.keys(receivers);
   const results = new Map(names.map((name) => [name, []]));
   // Memory that the machine never used before is several times slower: everyone once without counting.
-  for (const name of names) await measure(name, "-first");
+  for (const name of names) await measure(name, "-first", way);
   for (let n = 0; n < runs; n++) {
-    // Whoever comes first may have to write into memory that the machine never used before.
     const order = names.map((_, i) => names[(i + n) % names.length]);
-    for (const name of order) results.get(name).push(await measure(name, n));
+    for (const name of order) results.get(name).push(await measure(name, n, way));
   }
-  console.log(
-    `Node ${process.version}, ${cpus().length} CPUs, ${count} events, medians of ${runs}; ${new Date().toISOString()}`,
-  );
-  const head = [
-    "into",
-    "seconds",
-    "range",
-    "of it the program",
-    "MB/s",
-    "its CPU",
-    "peak memory",
-    "records (periscope, babeltrace2)",
-  ];
+  const head = [title, "seconds", "range", "of it the program", "MB/s", "its CPU", "peak memory"];
+  head.push("records (periscope, babeltrace2)");
   const lines = names.map((name) => {
     const list = results.get(name);
     const of = (key) => list.map((result) => result[key]);
@@ -248,7 +273,7 @@ try {
       name,
       `${seconds.toFixed(2)} s`,
       `${Math.min(...of("seconds")).toFixed(2)}-${Math.max(...of("seconds")).toFixed(2)}`,
-      `${median(of("program")).toFixed(2)} s`,
+      list[0].program === undefined ? "" : `${median(of("program")).toFixed(2)} s`,
       (median(of("megabytes")) / seconds).toFixed(0),
       own ? `${median(of("cpu")).toFixed(2)} s` : "",
       own ? `${median(of("peak")).toFixed(0)} MB` : "",
@@ -265,11 +290,21 @@ try {
     );
   const [ours, theirs] = names.map((name) => median(results.get(name).map(({ seconds }) => seconds)));
   console.log(`lttng-relayd : periscope collect  ${(theirs / ours).toFixed(2)} x (more: ours is faster)`);
-  const lost = names.some((name) =>
-    results.get(name).some(({ records }) => records.periscope !== count || records.babeltrace2 !== count),
+  return [...results.values()]
+    .flat()
+    .every(({ records }) => records.periscope === expected && records.babeltrace2 === expected);
+}
+
+try {
+  await startSessiond();
+  console.log(
+    `Node ${process.version}, ${cpus().length} CPUs, medians of ${runs}; ${new Date().toISOString()}\n`,
   );
-  console.log(lost ? "RECORDS ARE MISSING" : "nothing is lost");
-  if (lost) process.exitCode = 1;
+  const streamed = await compare(`${count} events streamed into`, stream, count);
+  console.log("");
+  const sent = await compare(`snapshot of ${SNAPSHOT_EVENTS} events into`, snapshot, SNAPSHOT_EVENTS);
+  console.log(streamed && sent ? "nothing is lost" : "RECORDS ARE MISSING");
+  if (!streamed || !sent) process.exitCode = 1;
 } finally {
   for (const child of children) if (child.exitCode === null) child.kill("SIGTERM");
   await sleep(1500);

@@ -10,6 +10,8 @@ import type { RelaySession } from "./relay-session.js";
 
 /** A packet larger than this, with its padding, is no packet: ring buffers' parts are far smaller. */
 const MAX_PACKET_BYTES = 1 << 30;
+/** What comes at this rate is about to be whole: a megabyte within 10 ms. */
+const FAST_BYTES_PER_MS = 100_000;
 
 /** Serves one connection until it ends; never throws. */
 export async function serveData(socket: Socket, relay: Relay, peer: string): Promise<void> {
@@ -30,6 +32,8 @@ class DataConnection implements Landing {
   #headBytes = 0;
   #header: DataHeader | undefined;
   #target: Target | undefined;
+  /** When the packet began to come, ms. */
+  #began = 0;
   #packet: PacketBuffer | undefined;
   /** Whose packet came whole, and is to be stored. */
   #complete: Target | undefined;
@@ -49,7 +53,10 @@ class DataConnection implements Landing {
   }
 
   #end(): void {
-    this.#packet?.release();
+    if (this.#packet !== undefined) {
+      this.#target?.stream.dropComing(this.#packet);
+      this.#packet.release();
+    }
     this.#packet = undefined;
     if (this.#session !== undefined) this.relay.dataEnded(this.#session, this.socket);
     this.#finish();
@@ -96,10 +103,24 @@ class DataConnection implements Landing {
       this.#headBytes = 0;
       this.#begin(readDataHeader(this.#head));
     }
-    this.#packet?.flush();
-    if (this.#packet !== undefined && this.#packet.bytes === this.#header!.dataBytes)
-      this.#handOver(this.#packet);
+    const packet = this.#packet;
+    if (packet !== undefined) {
+      packet.flush();
+      if (packet.bytes === this.#header!.dataBytes) this.#handOver(packet);
+      else if (this.#willSoonBeWhole(packet))
+        this.#target!.stream.storeComing(packet, this.#header!.dataBytes);
+    }
     if (this.#complete !== undefined) this.#store(this.#complete);
+  }
+
+  /**
+   * Then it is written while the rest comes, since its sender waits for the end of that. Not before: whoever reads the
+   * file meanwhile would find a part of a packet for as long as it takes to come.
+   */
+  #willSoonBeWhole({ bytes }: PacketBuffer): boolean {
+    return (
+      bytes * 4 >= this.#header!.dataBytes && bytes >= (performance.now() - this.#began) * FAST_BYTES_PER_MS
+    );
   }
 
   #begin(header: DataHeader): void {
@@ -121,6 +142,7 @@ class DataConnection implements Landing {
     this.#header = header;
     this.#target = target;
     this.#packet = new PacketBuffer(this.relay.budget);
+    this.#began = performance.now();
   }
 
   /** The packet is here, whole: from now on it is the stream's. */

@@ -4,7 +4,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { writeAll } from "../../base/write-all.js";
+import { PIECE_BYTES, writeAll } from "../../base/write-all.js";
 
 const COPY_BYTES = 1 << 20;
 /** Memory that stays for packets; more of it is never needed where CPUs are few. */
@@ -152,18 +152,33 @@ export class PacketBuffer {
   }
 
   /**
-   * Writes everything to `file` at `position`, then `paddingBytes` zeros; may be done again. Throws what the file system
-   * throws.
+   * Writes everything to `file`, where it begins at `position`, then `paddingBytes` zeros; may be done again. The first
+   * `done` bytes are there already. Throws what the file system throws.
    */
-  writeTo(file: number, position: number, paddingBytes: number): void {
-    if (this.#file === undefined) {
-      let at = position;
-      for (const piece of this.#pieces()) {
-        writeAll(file, piece, at);
-        at += piece.length;
-      }
-    } else this.#copy(this.#file, file, position);
+  writeTo(file: number, position: number, paddingBytes: number, done = 0): void {
+    if (this.#file === undefined) this.#write(file, position, done, this.#inMemory);
+    else this.#copy(this.#file, file, position);
     if (paddingBytes > 0) ftruncateSync(file, position + this.bytes + paddingBytes);
+  }
+
+  /**
+   * The same with what is there while the packet comes, in whole pieces of `writeAll`, unless it waits in a file. Answers
+   * how many bytes are written now.
+   */
+  writeBegin(file: number, position: number, done: number): number {
+    if (this.#file !== undefined) return done;
+    const end = this.#inMemory - (this.#inMemory % PIECE_BYTES);
+    this.#write(file, position, done, end);
+    return end;
+  }
+
+  #write(file: number, position: number, begin: number, end: number): void {
+    let at = 0;
+    for (const piece of this.#pieces()) {
+      const bytes = piece.subarray(Math.max(0, begin - at), Math.max(0, end - at));
+      if (bytes.length > 0) writeAll(file, bytes, position + Math.max(at, begin));
+      at += piece.length;
+    }
   }
 
   #copy(from: number, file: number, position: number): void {

@@ -105,6 +105,7 @@ export class RelayStream {
     const options: SegmentOptions = this.isMetadata ? { ...this.files, indexKind: "none" } : this.files;
     const segment = new Segment(join(this.#chunk!.directory, path, name), options);
     if (this.segment !== undefined) {
+      this.segment.dropComing();
       this.segment.next = segment;
       this.segment.release();
     }
@@ -133,6 +134,17 @@ export class RelayStream {
     const half = this.#half(sequence);
     half.data = data;
     half.paddingBytes = paddingBytes;
+  }
+
+  /** Writes the begin of a packet, of which `bytes` will come, if it is clear where it will lie. */
+  storeComing(data: PacketBuffer, bytes: number): void {
+    if (this.pending || this.#chunk === undefined || this.#rotation !== undefined) return;
+    if (!this.#needsNextFile(bytes)) this.segment?.appendComing(data);
+  }
+
+  /** A packet that was stored in part will not come. */
+  dropComing(data: PacketBuffer): void {
+    if (!this.closed) this.segment?.dropComing(data);
   }
 
   /** Throws `ProtocolError` for an entry that came before. */
@@ -194,11 +206,16 @@ export class RelayStream {
     this.#closeIfComplete();
   }
 
+  #needsNextFile(bytes: number): boolean {
+    const { fileBytes } = this.spec;
+    const used = this.segment?.bytes ?? 0;
+    return fileBytes > 0n && used > 0 && BigInt(used + bytes) > fileBytes;
+  }
+
   /** The next of the files in turn, where their size is limited. */
   #nextFile(bytes: number): void {
-    const { fileBytes, fileCount } = this.spec;
-    const { segment } = this;
-    if (fileBytes === 0n || segment!.bytes === 0 || BigInt(segment!.bytes + bytes) <= fileBytes) return;
+    if (!this.#needsNextFile(bytes)) return;
+    const { fileCount } = this.spec;
     this.#fileNumber = fileCount > 0n ? (this.#fileNumber + 1) % Number(fileCount) : this.#fileNumber + 1;
     this.#openSegment();
   }
@@ -244,6 +261,7 @@ export class RelayStream {
   #switchChunk(): void {
     const { chunk } = this.#rotation!;
     const old = this.#chunk;
+    this.segment?.dropComing();
     this.#rotation = undefined;
     this.#chunk = chunk;
     this.#fileNumber = 0;
@@ -277,6 +295,7 @@ export class RelayStream {
     this.closed = true;
     for (const { data } of this.#halves.values()) data?.release();
     this.#halves.clear();
+    this.segment?.dropComing();
     this.segment?.release();
     this.#chunk?.drop(this);
     this.#rotation?.chunk?.drop(this);

@@ -46,6 +46,8 @@ export class Segment {
   entries = 0;
   readonly #file: number;
   readonly #index: number | undefined;
+  /** The packet that is being written while it comes, and how many bytes of it lie behind the others. */
+  #coming: { readonly packet: PacketBuffer; bytes: number } | undefined;
   #references = 1;
 
   /** Makes both files anew. Throws what the file system throws. */
@@ -95,13 +97,39 @@ export class Segment {
    */
   append(data: PacketBuffer, paddingBytes: number, entry: PacketIndexEntry | undefined): void {
     const end = this.bytes + data.bytes + paddingBytes;
-    data.writeTo(this.#file, this.bytes, paddingBytes);
+    if (this.#coming?.packet !== data) this.dropComing();
+    data.writeTo(this.#file, this.bytes, paddingBytes, this.#coming?.bytes);
     if (this.options.sync) fdatasyncSync(this.#file);
     if (entry !== undefined && this.#index !== undefined) {
       this.#writeEntry(entry, this.bytes);
       if (this.options.sync) fdatasyncSync(this.#index);
     }
     this.bytes = end;
+    this.#coming = undefined;
+  }
+
+  /**
+   * Writes what is there of a packet that will be appended next, so that less is left to do when all of it came. That may
+   * turn out not to be so.
+   */
+  appendComing(packet: PacketBuffer): void {
+    if (this.#coming?.packet !== packet) {
+      this.dropComing();
+      this.#coming = { packet, bytes: 0 };
+    }
+    try {
+      this.#coming.bytes = packet.writeBegin(this.#file, this.bytes, this.#coming.bytes);
+    } catch {
+      // Whoever appends it will see the same.
+      this.dropComing();
+    }
+  }
+
+  /** The packet, if it is this one, does not come, or to another place. */
+  dropComing(packet = this.#coming?.packet): void {
+    if (this.#coming === undefined || this.#coming.packet !== packet) return;
+    this.#coming = undefined;
+    ftruncateSync(this.#file, this.bytes);
   }
 
   #writeEntry(entry: PacketIndexEntry, offset: number): void {
