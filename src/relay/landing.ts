@@ -10,7 +10,10 @@ import { Socket, type SocketConstructorOpts } from "node:net";
 export interface Landing {
   /** Where the next bytes are to lie: at least one byte, used only until `arrived` returns. */
   room(): Uint8Array;
-  /** So many bytes, at least one, lie at the begin of the last `room`. False: no more until `Landed.resume`. */
+  /**
+   * So many bytes, at least one, lie at the begin of the last `room`. False: no more until `Landed.resume`. What waits
+   * then is lost when the socket closes.
+   */
   arrived(bytes: number): boolean;
 }
 
