@@ -93,6 +93,36 @@ test("a session is rotated: archives are named as lttng-relayd names them", { sk
   );
 });
 
+test("babeltrace2 reads the store while a session runs that sent no metadata yet", { skip }, async () => {
+  const before = countByBabeltrace(store);
+  lttng.must("create", "quiet", `--set-url=${url}`);
+  lttng.must(
+    "enable-channel",
+    "-u",
+    "-s",
+    "quiet",
+    "--subbuf-size=4K",
+    "--num-subbuf=4",
+    "--blocking-timeout=inf",
+    "c",
+  );
+  lttng.must("enable-event", "-u", "-s", "quiet", "-c", "c", "demo:*");
+  lttng.must("start", "quiet");
+  try {
+    await lttng.emit(5000);
+    const data = readdirSync(sessionDirectory("quiet"), { recursive: true, encoding: "utf8" });
+    assert.ok(
+      data.some((path) => /\/c_\d$/.test(path)),
+      data.join("\n"),
+    );
+    assert.ok(countByBabeltrace(store) >= before);
+  } finally {
+    lttng.must("destroy", "quiet");
+  }
+  await ended("quiet");
+  assert.equal(countByBabeltrace(store), before + 5000);
+});
+
 test("snapshots arrive, each in a directory of its name", { skip }, async () => {
   lttng.must("create", "snaps", "--snapshot", `--set-url=${url}`);
   lttng.must("enable-event", "-u", "-s", "snaps", "demo:*");

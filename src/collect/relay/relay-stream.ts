@@ -102,7 +102,9 @@ export class RelayStream {
   #openSegment(): void {
     const { fileBytes, channel, path } = this.spec;
     const name = fileBytes > 0n ? `${channel}_${this.#fileNumber}` : channel;
-    const options: SegmentOptions = this.isMetadata ? { ...this.files, indexKind: "none" } : this.files;
+    const options: SegmentOptions = this.isMetadata
+      ? { ...this.files, indexKind: "none", isMetadata: true }
+      : this.files;
     const segment = new Segment(join(this.#chunk!.directory, path, name), options);
     if (this.segment !== undefined) {
       this.segment.dropComing();

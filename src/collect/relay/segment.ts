@@ -35,6 +35,7 @@ export interface SegmentOptions {
   readonly indexKind: IndexKind;
   /** What was appended is to survive a power cut, too. */
   readonly sync: boolean;
+  readonly isMetadata?: boolean;
 }
 
 export class Segment {
@@ -44,22 +45,26 @@ export class Segment {
   obsolete = false;
   bytes = 0;
   entries = 0;
-  readonly #file: number;
+  #openedFile: number | undefined;
   readonly #index: number | undefined;
   /** The packet that is being written while it comes, and how many bytes of it lie behind the others. */
   #coming: { readonly packet: PacketBuffer; bytes: number } | undefined;
   #references = 1;
 
-  /** Makes both files anew. Throws what the file system throws. */
+  /**
+   * Makes both files anew, metadata when the first of it comes: readers take a directory where it is empty for a damaged
+   * trace, and `lttng-consumerd` may send none for as long as a session lasts. Throws what the file system throws.
+   */
   constructor(
     readonly path: string,
     private readonly options: SegmentOptions,
   ) {
-    const { indexKind } = options;
+    const { indexKind, isMetadata } = options;
     mkdirSync(dirname(path), { recursive: true, mode: 0o770 });
     // A file that viewers still read is replaced, not emptied.
     if (existsSync(path)) unlinkSync(path);
-    this.#file = openSync(path, "wx+", 0o660);
+    if (isMetadata) return;
+    this.#openedFile = openSync(path, "wx+", 0o660);
     if (indexKind === "none") return;
     const directory = join(dirname(path), "index");
     mkdirSync(directory, { recursive: true, mode: 0o770 });
@@ -72,6 +77,11 @@ export class Segment {
     head.setUint32(8, indexKind === "1.1" ? 1 : 0);
     head.setUint32(12, this.#entryBytes);
     writeAll(this.#index, new Uint8Array(head.buffer), 0);
+  }
+
+  get #file(): number {
+    this.#openedFile ??= openSync(this.path, "wx+", 0o660);
+    return this.#openedFile;
   }
 
   get #entryBytes(): number {
@@ -87,7 +97,7 @@ export class Segment {
 
   release(): void {
     if (--this.#references > 0) return;
-    closeSync(this.#file);
+    if (this.#openedFile !== undefined) closeSync(this.#openedFile);
     if (this.#index !== undefined) closeSync(this.#index);
   }
 
@@ -154,7 +164,7 @@ export class Segment {
 
   /** Empties the file (metadata that is sent anew). */
   clear(): void {
-    ftruncateSync(this.#file, 0);
+    if (this.bytes > 0) ftruncateSync(this.#file, 0);
     this.bytes = 0;
   }
 
