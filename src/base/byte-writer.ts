@@ -5,8 +5,8 @@
  * that a record which turns out to be incomplete leaves no trace. Numbers are written without making
  * strings. `slack` bytes beyond `capacity` are always writable: constant text is stored in 8-byte steps.
  */
-import { writeSync } from "node:fs";
 import { exactValue } from "./bits.js";
+import { writeAll } from "./write-all.js";
 
 const slack = 64;
 const flushAt = 1 << 18;
@@ -186,16 +186,7 @@ export class ByteWriter {
 
   flush(): void {
     if (this.fd < 0) return;
-    let done = 0;
-    while (done < this.at) {
-      try {
-        done += writeSync(this.fd, this.u8, done, this.at - done);
-      } catch (error) {
-        // A pipe that is not ready (Node opens it non-blocking): wait a little and go on.
-        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-        Atomics.wait(pause, 0, 0, 0.2);
-      }
-    }
+    writeAll(this.fd, this.u8.subarray(0, this.at));
     this.at = 0;
   }
 
@@ -221,4 +212,3 @@ export class ByteWriter {
 }
 
 const encoder = new TextEncoder();
-const pause = new Int32Array(new SharedArrayBuffer(4));

@@ -1,4 +1,4 @@
-/** Writing all of something to a file. */
+/** Writing all of something to a file or a pipe. */
 import { writeSync } from "node:fs";
 
 /**
@@ -8,10 +8,18 @@ import { writeSync } from "node:fs";
  */
 export const PIECE_BYTES = 1 << 16;
 
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** Writes all of `bytes` at `position`, or where the file stands. Throws what the file system throws. */
 export function writeAll(file: number, bytes: Uint8Array, position?: number): void {
   for (let done = 0; done < bytes.length; ) {
     const length = Math.min(PIECE_BYTES, bytes.length - done);
-    done += writeSync(file, bytes, done, length, position === undefined ? null : position + done);
+    try {
+      done += writeSync(file, bytes, done, length, position === undefined ? null : position + done);
+    } catch (error) {
+      // A pipe that is not ready (Node opens it non-blocking): wait a little and go on.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(pause, 0, 0, 0.2);
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** Where an export goes: a file or standard output, in large pieces. */
-import { writeSync } from "node:fs";
+import { writeAll } from "../base/write-all.js";
 
 const PIECE = 1 << 20;
 
@@ -33,16 +33,7 @@ export class FileSink implements TextSink {
   }
 
   #put(bytes: Uint8Array): void {
-    let at = 0;
-    while (at < bytes.length) {
-      try {
-        at += writeSync(this.fd, bytes, at);
-      } catch (error) {
-        // A pipe whose reader is slower.
-        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-      }
-    }
+    writeAll(this.fd, bytes);
     this.written += bytes.length;
   }
 }
