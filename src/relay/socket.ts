@@ -60,13 +60,27 @@ export class SocketReader {
     return piece;
   }
 
-  /** Exactly `bytes`. Memory grows with what really comes, not with what is claimed. */
-  async exactly(bytes: number): Promise<Uint8Array> {
+  /** Exactly `bytes`, if they are here already. */
+  now(bytes: number): Uint8Array | undefined {
+    if (this.#bytes < bytes) return undefined;
     if (bytes === 0) return new Uint8Array(0);
-    const first = await this.some(bytes);
+    const first = this.#take(bytes);
     if (first.length === bytes) return first;
     const pieces = [first];
     for (let have = first.length; have < bytes; ) {
+      const piece = this.#take(bytes - have);
+      pieces.push(piece);
+      have += piece.length;
+    }
+    return Buffer.concat(pieces, bytes);
+  }
+
+  /** Exactly `bytes`. Memory grows with what really comes, not with what is claimed. */
+  async exactly(bytes: number): Promise<Uint8Array> {
+    const here = this.now(bytes);
+    if (here !== undefined) return here;
+    const pieces: Uint8Array[] = [];
+    for (let have = 0; have < bytes; ) {
       const piece = await this.some(bytes - have);
       pieces.push(piece);
       have += piece.length;
@@ -77,7 +91,11 @@ export class SocketReader {
 
 /** Writes without gathering in memory what the peer does not take. */
 export async function send(socket: Socket, bytes: Uint8Array): Promise<void> {
-  if (socket.write(bytes)) return;
+  if (!socket.write(bytes)) await drained(socket);
+}
+
+/** Resolves when the peer has taken what was written, or is gone. */
+export async function drained(socket: Socket): Promise<void> {
   await new Promise<void>((resolve) => {
     const done = () => {
       socket.off("drain", done).off("close", done);

@@ -9,6 +9,7 @@ import {
   createSessionReply,
   HEADER_BYTES,
   METADATA_HEAD_BYTES,
+  type PacketIndexEntry,
   RETURN,
   readAddStream,
   readCloseChunk,
@@ -24,12 +25,13 @@ import {
   VERSION,
   versionReply,
 } from "../../relay/control.js";
-import { Closed, SocketReader, send } from "../../relay/socket.js";
+import { Closed, drained, SocketReader, send } from "../../relay/socket.js";
 import { ProtocolError } from "../../relay/wire.js";
-import { isPeersFault, logEnd } from "./connection.js";
+import { isFull, isPeersFault, logEnd } from "./connection.js";
 import { PacketBuffer } from "./packet-buffer.js";
 import type { Relay } from "./relay.js";
 import { Refusal, type RelaySession } from "./relay-session.js";
+import type { RelayStream } from "./relay-stream.js";
 
 /** Metadata comes in pieces of a ring buffer's packet. */
 const MAX_METADATA_BYTES = 1 << 24;
@@ -55,6 +57,9 @@ export async function serveControl(socket: Socket, relay: Relay, peer: string): 
   }
 }
 
+/** Undefined: nothing is answered. */
+type Answer = Uint8Array | undefined;
+
 class ControlConnection {
   readonly #reader: SocketReader;
   #minor: number = VERSION.minor;
@@ -71,18 +76,25 @@ class ControlConnection {
   async serve(): Promise<void> {
     for (;;) {
       const first = await this.#reader.some(HEADER_BYTES);
-      const header = await this.#timely(0, () => this.#header(first));
+      const header =
+        first.length === HEADER_BYTES
+          ? readControlHeader(first)
+          : await this.#timely(0, () => this.#restOfHeader(first));
       const command = (COMMANDS as Record<number, CommandName>)[header.command];
       this.#checkSize(header, command);
       if (command === "SEND_METADATA") {
         await this.#timely(header.payloadBytes, () => this.#metadata(header.payloadBytes));
         continue;
       }
-      const payload = await this.#timely(header.payloadBytes, () => this.#payload(header.payloadBytes));
+      // Thousands of small requests come in a second: what is here is not waited for.
+      const payload =
+        this.#reader.now(header.payloadBytes) ??
+        (await this.#timely(header.payloadBytes, () => this.#payload(header.payloadBytes)));
       let reply: Uint8Array | undefined;
       let goOn = true;
       try {
-        reply = command === undefined ? undefined : await this.#answer(command, payload);
+        const answer = command === undefined ? undefined : this.#answer(command, payload);
+        reply = answer instanceof Promise ? await answer : answer;
         if (command === undefined) throw new ProtocolError(`command ${header.command} is not known`);
       } catch (error) {
         if (error instanceof Refusal) {
@@ -93,7 +105,7 @@ class ControlConnection {
           throw error;
         } else throw error;
       }
-      if (reply !== undefined) await send(this.socket, reply);
+      if (reply !== undefined && !this.socket.write(reply)) await drained(this.socket);
       if (!goOn || this.#snapshotIsComplete) throw new Closed();
     }
   }
@@ -124,8 +136,7 @@ class ControlConnection {
     }
   }
 
-  async #header(first: Uint8Array): Promise<ControlHeader> {
-    if (first.length === HEADER_BYTES) return readControlHeader(first);
+  async #restOfHeader(first: Uint8Array): Promise<ControlHeader> {
     const rest = await this.#reader.exactly(HEADER_BYTES - first.length);
     return readControlHeader(Buffer.concat([first, rest]));
   }
@@ -174,10 +185,7 @@ class ControlConnection {
     return packet;
   }
 
-  async #answer(
-    command: Exclude<CommandName, "SEND_METADATA">,
-    payload: Uint8Array,
-  ): Promise<Uint8Array | undefined> {
+  #answer(command: Exclude<CommandName, "SEND_METADATA">, payload: Uint8Array): Answer | Promise<Answer> {
     switch (command) {
       case "VERSION":
         return this.#version(payload);
@@ -191,18 +199,12 @@ class ControlConnection {
     const session = this.#session;
     if (session === undefined) throw new ProtocolError(`${command} before CREATE_SESSION`);
     switch (command) {
-      case "ADD_STREAM": {
-        let reply: Uint8Array | undefined;
-        const request = readAddStream(payload, this.#minor);
-        await this.#withSpace(() => {
-          reply = session.addStream(request);
-        });
-        return reply;
-      }
+      case "ADD_STREAM":
+        return this.#addStream(session, payload);
       case "STREAMS_SENT":
         return session.streamsSent();
       case "SEND_INDEX":
-        return await this.#index(session, payload);
+        return this.#index(session, payload);
       case "CLOSE_STREAM": {
         const { stream, last } = readStreamAndSequence(payload, command);
         const reply = session.closeStream(stream, last);
@@ -285,13 +287,34 @@ class ControlConnection {
     }
   }
 
+  async #addStream(session: RelaySession, payload: Uint8Array): Promise<Answer> {
+    let reply: Answer;
+    const request = readAddStream(payload, this.#minor);
+    await this.#withSpace(() => {
+      reply = session.addStream(request);
+    });
+    return reply;
+  }
+
   /** Answered when the packet is on disk: what is acknowledged is safe. */
-  async #index(session: RelaySession, payload: Uint8Array): Promise<Uint8Array> {
+  #index(session: RelaySession, payload: Uint8Array): Answer | Promise<Answer> {
     const entry = readSendIndex(payload, this.#minor);
     const stream = session.stream(entry.stream);
     if (stream === undefined) throw new ProtocolError(`SEND_INDEX: no stream ${entry.stream}`);
     stream.takeIndex(entry);
     if (entry.packetBits === 0n) return codeReply(RETURN.ok);
+    try {
+      stream.store();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    if (stream.storedSequence < BigInt.asIntN(64, entry.sequence))
+      return this.#whenStored(session, stream, entry);
+    this.relay.checkComplete(session);
+    return codeReply(RETURN.ok);
+  }
+
+  async #whenStored(session: RelaySession, stream: RelayStream, entry: PacketIndexEntry): Promise<Answer> {
     await this.#withSpace(() => stream.store());
     if (stream.storedSequence < BigInt.asIntN(64, entry.sequence)) {
       const stored = await this.relay.whenStored(stream, entry.sequence, DATA_TIMEOUT_MS);
