@@ -148,8 +148,15 @@ async function record(args: ParsedArguments, backend: Backend, program: readonly
     await recording.abandon();
     throw error;
   }
-  tellOutcome({ saved: await recording.stop(), backend: backend.name, command: how }, args.has("json"));
-  return exitCodeOf(how);
+  const code = exitCodeOf(how);
+  try {
+    tellOutcome({ saved: await recording.stop(), backend: backend.name, command: how }, args.has("json"));
+  } catch (error) {
+    // A command that failed is worth more to whoever called it than what could not be recorded of it.
+    if (code === 0 || !(error instanceof PeriscopeError)) throw error;
+    complain(error.message);
+  }
+  return code;
 }
 
 /** The command's own, so that recording it changes nothing for whoever called it; unless we ended it, as asked. */
