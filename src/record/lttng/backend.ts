@@ -235,6 +235,7 @@ class LttngRecording implements Recording {
 class LttngFlightRecorder implements FlightRecorder {
   readonly backend = "lttng";
   #isFrozen = false;
+  #isGone = false;
 
   constructor(private readonly session: LttngSession) {}
 
@@ -264,9 +265,14 @@ class LttngFlightRecorder implements FlightRecorder {
     }
   }
 
-  /** LTTng does not tell how much its buffers hold, nor what it lost before somebody reads them. */
+  /** LTTng does not tell how much its buffers hold. What is overwritten is not lost. */
   depth(): { seconds: number | undefined; lost: number } {
-    return { seconds: this.session.daemon.isAlive() ? undefined : 0, lost: 0 };
+    const { daemon, options } = this.session;
+    if (daemon.isAlive()) return { seconds: undefined, lost: 0 };
+    if (!this.#isGone)
+      options.say("LTTng's session daemon ended: nothing is recorded until this is started again");
+    this.#isGone = true;
+    return { seconds: 0, lost: 0 };
   }
 
   close(): Promise<void> {
