@@ -273,8 +273,8 @@ test("a daemon that ran before stays, with the sessions of others and the curren
 
 test("two recorders share a daemon: the last one ends it", { skip }, async () => {
   const { lttng, at, started } = alone;
-  const first = await started("-o", at("one"));
-  const second = await started("-o", at("two"));
+  // Neither finds one when it starts.
+  const [first, second] = await Promise.all([started("-o", at("one")), started("-o", at("two"))]);
   await lttng.emit(10);
   first.kill("SIGINT");
   assert.equal(await ended(first), 0);

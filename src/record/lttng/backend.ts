@@ -38,7 +38,7 @@ export const lttngBackend: Backend = {
     try {
       return new LttngRecording(await LttngSession.open(options, ["--output", directory]), directory);
     } catch (error) {
-      if (made !== undefined) rmSync(made, { recursive: true, force: true });
+      if (made !== undefined) rmSync(directory, { recursive: true, force: true });
       throw error;
     }
   },
@@ -260,7 +260,7 @@ class LttngFlightRecorder implements FlightRecorder {
     try {
       return this.session.describe(join(path, snapshot ?? "ust"));
     } catch (error) {
-      if (made !== undefined) rmSync(made, { recursive: true });
+      if (made !== undefined) rmSync(path, { recursive: true });
       throw error;
     }
   }

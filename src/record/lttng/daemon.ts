@@ -2,13 +2,16 @@
 import { spawn, spawnSync } from "node:child_process";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { PeriscopeError } from "../../base/errors.js";
 import { startTime } from "../../base/process.js";
 import { complaint, isInGroup, readText, sessionNames } from "./command.js";
 
 /** In its environment, so that whoever ends last knows that it was not there before, even when we were killed. */
 const MARK = "PERISCOPE_STARTED_THIS=1";
-const LONGEST_END_MS = 5000;
+/** For its start, and for its end. */
+const LONGEST_MS = 5000;
+const POLL_MS = 20;
 const SYSTEM_PID_FILE = "/var/run/lttng/lttng-sessiond.pid";
 
 export interface Daemon {
@@ -30,9 +33,7 @@ export async function findOrStartDaemon(): Promise<Daemon> {
       if (pid === undefined || !isAlive() || !isOurs(pid) || sessionNames().length > 0) return;
       process.kill(pid);
       // Whoever comes next must not find it half gone.
-      for (let ms = 0; isAlive() && ms < LONGEST_END_MS; ms += 20) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      for (let ms = 0; isAlive() && ms < LONGEST_MS; ms += POLL_MS) await sleep(POLL_MS);
     },
   };
 }
@@ -56,9 +57,13 @@ async function start(): Promise<void> {
     });
     child.once("close", resolve);
   });
-  if (code !== 0 || !answers()) {
-    throw new PeriscopeError(`lttng-sessiond does not start: ${complaint(told) ?? `exit code ${code}`}`);
+  // Somebody else may have started one at the same time, which is on its way then.
+  const isThere = code === 0 || told.includes("already running");
+  for (let ms = 0; isThere && ms < LONGEST_MS; ms += POLL_MS) {
+    if (answers()) return;
+    await sleep(POLL_MS);
   }
+  throw new PeriscopeError(`lttng-sessiond does not start: ${complaint(told) ?? `exit code ${code}`}`);
 }
 
 /** Of the daemon that `lttng` speaks to: root's where this user may, else the user's own. */
