@@ -20,6 +20,8 @@ import { assertSameText, babeltrace2, needs, type Run, root } from "../support.j
 
 const PERISCOPE = join(root, "bin/periscope");
 
+const recorders: ChildProcess[] = [];
+
 /** A user of LTTng, who may write below `at`. Output is latin1, as that of `babeltrace2`. */
 function user(lttng: Lttng) {
   const at = (name: string) => join(lttng.home, name);
@@ -47,6 +49,7 @@ function user(lttng: Lttng) {
         detached: true,
         stdio: ["ignore", "pipe", "pipe"],
       });
+      recorders.push(child);
       let told = "";
       await new Promise<void>((resolve, reject) => {
         child.stderr!.on("data", (part: Buffer) => {
@@ -78,6 +81,9 @@ before(async () => {
   await served.lttng.start();
 });
 after(async () => {
+  // Of a test that failed.
+  for (const child of recorders) child.kill("SIGKILL");
+  for (const pid of alone.lttng.daemons()) process.kill(pid, "SIGKILL");
   await alone.lttng.stop();
   await served.lttng.stop();
 });
@@ -422,7 +428,12 @@ test("agent: a trigger, and the collector has what programs told; depth is not g
 
 test("a session profile is loaded, and records where it says", { skip }, async () => {
   const { lttng, at, periscope } = served;
-  const run = periscope(["record", "profile", "--events", "sched_switch,sys_enter_read,softirq_entry"]);
+  const run = periscope([
+    "record",
+    "profile",
+    "--events",
+    "sched_switch,sys_enter_read,syscall_*_getppid,softirq_entry",
+  ]);
   assert.equal(run.code, 0, run.stderr);
   const said = /it records into (\S+)/.exec(run.stderr)![1]!;
   const names = [...run.stdout.matchAll(/<event><name>(.*?)<\/name>.*<type>(.*?)</g)];
