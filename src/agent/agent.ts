@@ -100,7 +100,7 @@ export class Agent {
     const clock = this.#connection.clock;
     this.#connection.send({
       type: "status",
-      depthSeconds: seconds,
+      ...(seconds !== undefined && { depthSeconds: seconds }),
       lost,
       unsent: this.#outbox.length,
       ...(clock && { clockOffsetNs: clock.offsetNs, clockErrorNs: clock.errorNs }),

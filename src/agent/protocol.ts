@@ -54,8 +54,8 @@ export type AgentMessage =
 /** How an agent is, each second. */
 export interface AgentStatus {
   readonly type: "status";
-  /** How many seconds back it could save now. */
-  readonly depthSeconds: number;
+  /** How many seconds back it could save now; absent: its tracer does not tell. */
+  readonly depthSeconds?: number;
   /** Event records lost since it began. */
   readonly lost: number;
   /** The host's clock less the collector's, and how wrong that may be (ns); absent: not measured yet. */

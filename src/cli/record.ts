@@ -1,8 +1,8 @@
 /** `periscope record`: for a time, until Ctrl-C, around a command, or into memory; and LTTng's session profile. */
 import { spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
-import { constants, hostname } from "node:os";
-import { resolve } from "node:path";
+import { constants, homedir, hostname } from "node:os";
+import { join, resolve } from "node:path";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { parseDuration, parseSize } from "../base/units.js";
 import { chooseBackend } from "../record/choose.js";
@@ -25,7 +25,7 @@ export const command: Command = {
     name: "record",
     operands: "[-- COMMAND ARG...] | profile",
     summary:
-      'Records what the kernel does: while COMMAND runs, for a --duration, or until Ctrl-C. "record profile" prints\nthe matching session profile for LTTng (lttng load).',
+      'Records what the kernel does: while COMMAND runs, for a --duration, or until Ctrl-C. "record profile" prints\nthe matching session profile for LTTng (lttng load -i FILE).',
     options: [
       { name: "output", short: "o", value: "DIR", help: "write there (default: ./periscope-HOST-DATE-TIME)" },
       { name: "duration", short: "d", value: "TIME", help: "end after this time, like 10s" },
@@ -102,18 +102,22 @@ function bufferBytes(args: ParsedArguments, otherwise: number): number {
 }
 
 async function printProfile(args: ParsedArguments): Promise<number> {
-  const name = args.get("profile");
+  const profile = args.get("profile");
+  const name = profile === undefined ? "periscope" : `periscope-${profile.replace(/[^\w.-]/g, "-")}`;
+  // As LTTng does by itself.
+  const directory = join(process.env["LTTNG_HOME"] ?? homedir(), "lttng-traces", name);
   const text = sessionProfile({
-    name: name === undefined ? "periscope" : `periscope-${name.replace(/[^\w.-]/g, "-")}`,
+    name,
     events: await selection(args),
     bufferBytes: bufferBytes(args, BUFFER_BYTES),
+    directory,
   });
   const output = args.get("output");
   if (output === undefined) writeOutput(text);
-  else {
-    writeFileSync(output, text);
-    complain(`${output} written; next: lttng load --input-path=${output}`);
-  }
+  else writeFileSync(output, text);
+  complain(
+    `next: lttng load --input-path=${output ?? "FILE"}, lttng start ${name}; it records into ${directory} (elsewhere: lttng load --override-url=file:///DIR)`,
+  );
   return 0;
 }
 
@@ -148,8 +152,15 @@ async function record(args: ParsedArguments, backend: Backend, program: readonly
     await recording.abandon();
     throw error;
   }
-  tellOutcome({ saved: await recording.stop(), backend: backend.name, command: how }, args.has("json"));
-  return exitCodeOf(how);
+  const code = exitCodeOf(how);
+  try {
+    tellOutcome({ saved: await recording.stop(), backend: backend.name, command: how }, args.has("json"));
+  } catch (error) {
+    // A command that failed is worth more to whoever called it than what could not be recorded of it.
+    if (code === 0 || !(error instanceof PeriscopeError)) throw error;
+    complain(error.message);
+  }
+  return code;
 }
 
 /** The command's own, so that recording it changes nothing for whoever called it; unless we ended it, as asked. */

@@ -1,5 +1,5 @@
 /** What was recorded, for people and programs. */
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { formatCount, formatDuration, formatSize } from "../base/format.js";
 import type { BackendName, SavedTrace } from "../record/recorder.js";
 import { complain, writeOutput } from "./command.js";
@@ -16,6 +16,13 @@ export interface Outcome {
         readonly wasStopped: boolean;
       }
     | undefined;
+}
+
+/** Of what programs tell, and not the kernel, there are no analyses. */
+function nextSteps(path: string, directory: string): string[] {
+  return basename(path) === "ust"
+    ? [`next: periscope info ${directory}`, `      periscope print ${directory}`]
+    : [`next: periscope report ${directory}`, "      periscope why --help"];
 }
 
 /** One JSON object, or some lines; losses are told on stderr. */
@@ -55,6 +62,6 @@ export function tellOutcome({ saved, backend, command }: Outcome, json: boolean)
     const { exitCode, signal } = command;
     lines.push(`command     ${signal === null ? `exit code ${exitCode}` : `ended by ${signal}`}`);
   }
-  lines.push("", `next: periscope report ${directory}`, `      periscope why --help`, "");
+  lines.push("", ...nextSteps(saved.path, directory), "");
   writeOutput(lines.join("\n"));
 }

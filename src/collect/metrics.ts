@@ -54,7 +54,7 @@ export function metricsText(sources: MetricSources): string {
   page.add(
     "agent_depth_seconds",
     "gauge",
-    "How far back a host could save now.",
+    "How far back a host could save now, where its tracer tells; 0 when it does not record.",
     perAgent((a) => a.depthSeconds),
   );
   page.add(

@@ -45,8 +45,11 @@ export interface FlightRecorder {
    * copied. Freezes them first where that was not done.
    */
   save(directory: string): Promise<SavedTrace>;
-  /** How many seconds back it could save now, and event records lost so far. */
-  depth(): { readonly seconds: number; readonly lost: number };
+  /**
+   * How many seconds back it could save now (undefined: the tracer does not tell; 0: nothing is recorded), and event
+   * records lost so far.
+   */
+  depth(): { readonly seconds: number | undefined; readonly lost: number };
   close(): Promise<void>;
 }
 

@@ -15,13 +15,15 @@ export interface ProfileOptions {
   readonly events: EventSelection;
   /** Bytes per CPU. */
   readonly bufferBytes: number;
+  /** Where the trace goes. LTTng accepts a session without, and records nothing then. */
+  readonly directory: string;
 }
 
 const SUBBUFFERS = 8;
 /** Where nothing runs, half-filled buffers are written after this time. */
 const READ_TIMER_US = 200_000;
 
-export function sessionProfile({ name, events, bufferBytes }: ProfileOptions): string {
+export function sessionProfile({ name, events, bufferBytes, directory }: ProfileOptions): string {
   const { calls, points } = lttngEvents(events);
   const event = (type: string, of?: string) =>
     `              <event>${of === undefined ? "" : `<name>${xml(of)}</name>`}<enabled>true</enabled><type>${type}</type></event>`;
@@ -65,6 +67,14 @@ ${contexts.join("\n")}
       </domain>
     </domains>
     <started>false</started>
+    <output>
+      <consumer_output>
+        <enabled>true</enabled>
+        <destination>
+          <path>${xml(directory)}</path>
+        </destination>
+      </consumer_output>
+    </output>
   </session>
 </sessions>
 `;

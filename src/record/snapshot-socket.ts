@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import type { FlightRecorder, SavedTrace } from "./recorder.js";
 
@@ -125,7 +125,8 @@ function others(path: string): string {
   const names = existsSync(directory)
     ? readdirSync(directory).flatMap((file) => (file.endsWith(".sock") ? [file.slice(0, -5)] : []))
     : [];
-  const rest = names.filter((name) => name !== DEFAULT_NAME);
+  // What was asked does not answer: its recorder was killed.
+  const rest = names.filter((name) => name !== DEFAULT_NAME && name !== basename(path, ".sock"));
   if (rest.length > 0) return `; there is --name ${rest.join(", ")}`;
   return "; periscope record --flight-recorder starts one";
 }

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -57,11 +58,13 @@ export function whyNoLttng(): string | false {
 export class Lttng {
   readonly directory = mkdtempSync(join(tmpdir(), "periscope-lttng-"));
   readonly home = join(this.directory, "home");
+  /** Emits as many event records `demo:tick` as its first argument says, with a pause of so many µs after each. */
+  readonly program = join(this.directory, "demo");
   readonly #ids = process.getuid?.() === 0 ? { uid: UID, gid: UID } : {};
   #daemon: ChildProcess | undefined;
 
-  /** `network`: namespace (a file) in which the daemon and its consumers are; their sockets are files, for all. */
-  async start(network?: string): Promise<void> {
+  /** The program and a home for its user; no daemon yet. */
+  build(): void {
     const { directory } = this;
     writeFileSync(join(directory, "demo.h"), PROVIDER);
     writeFileSync(join(directory, "demo.c"), PROGRAM);
@@ -74,6 +77,11 @@ export class Lttng {
       chmodSync(directory, 0o755);
       chownSync(this.home, UID, UID);
     }
+  }
+
+  /** `network`: namespace (a file) in which the daemon and its consumers are; their sockets are files, for all. */
+  async start(network?: string): Promise<void> {
+    if (!existsSync(this.program)) this.build();
     const daemon = ["lttng-sessiond", "--no-kernel"];
     if (network === undefined) {
       this.#daemon = spawn(daemon[0]!, daemon.slice(1), { ...this.options(), stdio: "ignore" });
@@ -121,7 +129,7 @@ export class Lttng {
 
   /** Emits `count` event records `demo:tick`, with a pause in µs after each; `cpu`: only on this one. */
   async emit(count: number, pauseUs = 0, cpu?: number): Promise<void> {
-    const command = [join(this.directory, "demo"), String(count), String(pauseUs)];
+    const command = [this.program, String(count), String(pauseUs)];
     if (cpu !== undefined) command.unshift("taskset", "-c", String(cpu));
     const child = spawn(command[0]!, command.slice(1), this.options());
     await new Promise((resolve) => child.on("exit", resolve));
@@ -141,6 +149,36 @@ export class Lttng {
       }
     });
     return found === undefined ? undefined : Number(found);
+  }
+
+  /** A command before another one that then runs as `options` say. */
+  starter(): string[] {
+    const { uid, gid } = this.#ids;
+    const user = uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+    const { HOME, LTTNG_HOME, LTTNG_UST_REGISTER_TIMEOUT } = this.options().env;
+    return [
+      ...user,
+      "env",
+      `HOME=${HOME}`,
+      `LTTNG_HOME=${LTTNG_HOME}`,
+      `LTTNG_UST_REGISTER_TIMEOUT=${LTTNG_UST_REGISTER_TIMEOUT}`,
+    ];
+  }
+
+  /** PIDs of LTTng's daemons that run for this home, whoever started them. */
+  daemons(): number[] {
+    return readdirSync("/proc")
+      .map(Number)
+      .filter((pid) => {
+        try {
+          return (
+            /^(.*\/)?lttng-(sessiond|consumerd)/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")) &&
+            readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`LTTNG_HOME=${this.home}`)
+          );
+        } catch {
+          return false;
+        }
+      });
   }
 
   async stop(): Promise<void> {

@@ -209,7 +209,7 @@ class AgentConnection implements Agent {
       backend: fields.text("backend"),
       peer: this.peer,
       sinceNs: realtimeNs(),
-      depthSeconds: 0,
+      depthSeconds: undefined,
       lost: 0,
       clockOffsetNs: undefined,
       clockErrorNs: undefined,
@@ -234,7 +234,7 @@ class AgentConnection implements Agent {
 
   #status(fields: MessageFields): void {
     const { info } = this;
-    info.depthSeconds = fields.number("depthSeconds");
+    info.depthSeconds = fields.optionalNumber("depthSeconds");
     info.lost = fields.number("lost");
     info.clockOffsetNs = fields.optionalNumber("clockOffsetNs") ?? info.clockOffsetNs;
     info.clockErrorNs = fields.optionalNumber("clockErrorNs") ?? info.clockErrorNs;

@@ -7,7 +7,8 @@ export interface AgentInfo {
   readonly backend: string;
   readonly peer: string;
   readonly sinceNs: bigint;
-  depthSeconds: number;
+  /** How far back it could save now; undefined: its tracer does not tell. */
+  depthSeconds: number | undefined;
   lost: number;
   clockOffsetNs: number | undefined;
   clockErrorNs: number | undefined;

@@ -1,26 +1,56 @@
-/** The `lttng` command and its session daemon. */
-import { spawn, spawnSync } from "node:child_process";
+/** The `lttng` command. */
+import { type SpawnSyncOptionsWithStringEncoding, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { homedir, release } from "node:os";
+import { release } from "node:os";
 import { join } from "node:path";
 import { PeriscopeError } from "../../base/errors.js";
 
-/** Runs `lttng ARG...`; answers its output. Throws `PeriscopeError` with its complaint. */
+/**
+ * Runs `lttng ARG...` with the session daemon that is there; answers its output. Throws `PeriscopeError` with its
+ * complaint.
+ */
 export function lttng(...args: string[]): string {
-  const { error, status, stdout, stderr } = spawnSync("lttng", args, { encoding: "utf8" });
+  const { error, status, stdout, stderr } = spawnSync("lttng", ["--no-sessiond", ...args], {
+    encoding: "utf8",
+    // Ctrl-C is for us: what was begun must be undone by the same command.
+    detached: true,
+  } as SpawnSyncOptionsWithStringEncoding);
   if (error !== undefined) throw new PeriscopeError(`lttng cannot be run: ${error.message}`);
   if (status !== 0) {
-    const reason = `${stderr}\n${stdout}`
-      .split("\n")
-      .map((line) => line.replace(/^(Error|Warning): /, "").trim())
-      .find((line) => line !== "");
-    throw new PeriscopeError(`lttng ${args.join(" ")}: ${reason ?? `exit code ${status}`}`);
+    throw new PeriscopeError(
+      `lttng ${args.join(" ")}: ${complaint(`${stderr}\n${stdout}`) ?? `exit code ${status}`}`,
+    );
   }
   return stdout;
 }
 
+/** What a program of LTTng says of what went wrong, in one line; undefined when it says nothing. */
+export function complaint(output: string): string | undefined {
+  const error = /^Error: (.*?)\.?$/m.exec(output)?.[1];
+  const cause = /^PERROR - .*?\]: (.*?)(?: \(in .*)?$/m.exec(output)?.[1];
+  const both = [error, cause].filter((part) => part !== undefined);
+  if (both.length > 0) return both.join(": ");
+  return /^(?:Warning: )?(.+)$/m.exec(output)?.[1];
+}
+
 export function hasLttng(): boolean {
   return spawnSync("lttng", ["--version"]).status === 0;
+}
+
+/** Names of the recording sessions that this user may see. */
+export function sessionNames(): string[] {
+  return namesOf("session", lttng("--mi", "xml", "list"));
+}
+
+/** Names of what can be recorded in a domain: `--kernel`, with `--syscall` system calls. */
+export function eventNames(...options: readonly string[]): string[] {
+  return namesOf("event", lttng("--mi", "xml", "list", ...options));
+}
+
+/** From LTTng's output for machines: in its text, names cannot be told from paths. */
+function namesOf(element: string, xml: string): string[] {
+  const start = new RegExp(`<${element}><name>([^<]*)</name>`, "g");
+  return [...xml.matchAll(start)].map(([, name]) => name!);
 }
 
 /** Why LTTng cannot trace this kernel, as one line; undefined when it can. */
@@ -34,7 +64,8 @@ export function whyNoLttngKernel(): string | undefined {
     : "no permission to trace by LTTng; run as root or join group tracing";
 }
 
-function readText(path: string): string {
+/** The text of a file; empty where it cannot be read. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
@@ -50,30 +81,8 @@ function hasModule(modules: string): boolean {
   });
 }
 
-function isInGroup(name: string): boolean {
+/** Is this process in the group of that name? */
+export function isInGroup(name: string): boolean {
   const gid = new RegExp(`^${name}:[^:]*:(\\d+):`, "m").exec(readText("/etc/group"))?.[1];
   return gid !== undefined && (process.getgroups?.() ?? []).includes(Number(gid));
-}
-
-function daemonPid(): number | undefined {
-  const own = join(process.env["LTTNG_HOME"] ?? homedir(), ".lttng/lttng-sessiond.pid");
-  const path = process.getuid?.() === 0 ? "/var/run/lttng/lttng-sessiond.pid" : own;
-  const pid = Number(readText(path).trim());
-  return pid > 0 && existsSync(`/proc/${pid}`) ? pid : undefined;
-}
-
-/** A session daemon, started where none runs. Answers how to end it if it is ours. */
-export async function withDaemon(): Promise<() => void> {
-  if (spawnSync("lttng", ["--no-sessiond", "list"]).status === 0) return () => {};
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn("lttng-sessiond", ["--daemonize"], { stdio: "ignore" });
-    child.once("error", (error) => reject(new PeriscopeError(`lttng-sessiond: ${error.message}`)));
-    child.once("exit", (code) =>
-      code === 0 ? resolve() : reject(new PeriscopeError(`lttng-sessiond ended with exit code ${code}`)),
-    );
-  });
-  const pid = daemonPid();
-  return () => {
-    if (pid !== undefined && daemonPid() === pid) process.kill(pid);
-  };
 }
