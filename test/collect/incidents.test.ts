@@ -130,6 +130,8 @@ interface IncidentJson {
   readonly state: string;
   readonly why: string;
   readonly triggers: number;
+  readonly atNs: string;
+  readonly shortHosts: readonly string[];
   readonly attributes: Record<string, unknown>;
   readonly explanation?: unknown;
   readonly directory?: string;
@@ -177,6 +179,46 @@ test("a trigger by HTTP: both hosts save, babeltrace2 reads it, why is stored", 
   assert.match(listed.stdout, new RegExp(`${id} .* slow checkout .*2 of 2`));
   assert.match(periscope(["incident", "latest", "--store", store]).stdout, /slow checkout/);
   assert.equal(http(`/incidents/${id}/why`).status, 200);
+});
+
+test("traces that begin after the late request did: it is said, with how much is missing", {
+  skip,
+}, async () => {
+  const from = collector.lines.length;
+  post({ cause: "took an hour", attributes: { duration_ms: 3_600_000 } });
+  const long = await explained(from, "took an hour");
+  assert.deepEqual(long.shortHosts, ["alpha", "beta"]);
+  for (const { host } of long.hosts) {
+    const { stdout } = spawnSync(
+      "babeltrace2",
+      ["--clock-seconds", join(store, "incidents", long.id, host)],
+      {
+        encoding: "latin1",
+        maxBuffer: 1 << 30,
+      },
+    );
+    const first = Number(/^\[(\d+\.\d+)\]/.exec(stdout)?.[1]);
+    assert.ok(first > Number(BigInt(long.atNs) / 1_000_000_000n) - 3600, host);
+  }
+  const page = periscope(["incident", long.id, "--store", store]).stdout;
+  assert.match(page, /Too short: it took 60 min 0 s, and no host's trace is whole from its begin on/);
+  assert.match(
+    periscope(["incidents", "--store", store]).stdout,
+    new RegExp(`${long.id} .*! .*\n[^]*!: it took`),
+  );
+
+  post({ cause: "took no time", attributes: { duration_ms: 0.001 } });
+  const brief = await explained(from, "took no time");
+  assert.deepEqual(brief.shortHosts, []);
+  assert.doesNotMatch(periscope(["incident", brief.id, "--store", store]).stdout, /Too short/);
+  for (const { stdout } of [
+    periscope(["incidents", "--store", store]),
+    periscope(["incident", brief.id, "--store", store, "--width", "80"]),
+  ]) {
+    const text = Buffer.from(stdout, "latin1").toString().split("\nWhy ")[0]!;
+    for (const line of text.split("\n"))
+      assert.ok(line.includes(store) || (line.length <= 80 && !line.endsWith("…")), line);
+  }
 });
 
 test("lines by stream socket, datagram and syslog watcher; a window makes one incident of them", {
