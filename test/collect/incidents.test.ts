@@ -370,6 +370,15 @@ test("who does not know the token is refused; names cannot leave the store", { s
   agents.push(stranger);
   const refused = await stranger.line(({ event }) => event === "no collector", "it was refused");
   assert.match(String(refused["reason"]), /wrong token/);
+  const silent = Program.start(
+    ...["agent", "--collector", `127.0.0.1:${ports.agents}`, "--ca", file("ca.pem"), "--host-name", "silent"],
+    ...["--socket", join(directory, "n.sock"), "--spool", SPOOL("n")],
+    ...["--buffer-size", "64K", "--events", "sched_process_*"],
+  );
+  agents.push(silent);
+  const told = await silent.line(({ event }) => event === "no collector", "it was refused");
+  assert.match(String(told["reason"]), /no token \(agent --token-file\)/);
+  await silent.kill();
   const liar = Program.start(
     ...[
       "agent",
@@ -387,6 +396,8 @@ test("who does not know the token is refused; names cannot leave the store", { s
   const lied = await liar.line(({ event }) => event === "no collector", "it was refused");
   assert.match(String(lied["reason"]), /host name/);
   assert.equal(httpAs("guess", "/incidents").status, 401);
+  const plain = periscope(["trigger", "x", "--collector", `http://127.0.0.1:${ports.http}`]);
+  assert.match(plain.stderr, /wants https:/);
   assert.equal(JSON.parse(http("/healthz").body).status, "UP");
   assert.equal(post("nonsense").status, 400);
   await stranger.kill();
