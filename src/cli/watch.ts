@@ -99,7 +99,8 @@ async function livePeriods(args: ParsedArguments): Promise<number> {
     throw new UsageError("watch: expected --period or --profile with net://");
   const sink = sinkOf(args);
   const { watchLive } = await import("./watch-live.js");
-  const failure = await watchLive(url, definitions, parseDuration(threshold, 1e9), (late) => {
+  const begun = () => complain(`watching ${url} from now on`);
+  const failure = await watchLive(url, definitions, parseDuration(threshold, 1e9), begun, (late) => {
     sink.send(args.get("cause") ?? `slow ${late.period}`, late.endNs, {
       ...late.captures,
       period: late.period,
