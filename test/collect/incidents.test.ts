@@ -286,6 +286,45 @@ test("watch: nginx and HAProxy over syslog, only slow requests trigger", { skip 
   assert.equal(found.attributes["duration_ms"], 1250);
 });
 
+test("an agent that ends lets its watchers go, and they find the next one", { skip }, async () => {
+  const from = collector.lines.length;
+  const small = ["--token-file", file("token"), "--events", "sched_process_*"];
+  const first = await startAgent("gamma", ...small);
+  const watch = spawn(
+    process.execPath,
+    [
+      ...[join(root, "bin/periscope"), "watch", "--field", "D", "--threshold", "1s", "--format", "%D %U"],
+      ...["--cause", "second agent", "--socket", join(directory, "gamma.sock")],
+    ],
+    { stdio: ["pipe", "ignore", "pipe"] },
+  );
+  let complaints = "";
+  watch.stderr.on("data", (bytes: Buffer) => {
+    complaints += bytes.toString();
+  });
+  const late = () => watch.stdin.write("1500000 /cart\n");
+  try {
+    late();
+    await collector.line(({ event, host }) => event === "incident" && host === "gamma", "it watches", from);
+    await collector.line(({ event }) => event === "incident complete", "all is saved", from);
+    assert.equal(await first.kill(), 0);
+    const again = collector.lines.length;
+    await startAgent("gamma", ...small);
+    // It looks for an agent once a second.
+    const sender = setInterval(late, 500);
+    const arrived = collector.line(
+      ({ event, host }) => event === "incident" && host === "gamma",
+      "a trigger came through the second agent",
+      again,
+    );
+    await arrived.finally(() => clearInterval(sender));
+    assert.match(complaints, /^(.*gamma\.sock: nobody listens; triggers are dropped until .*\n)?$/);
+  } finally {
+    watch.kill();
+    await agents.pop()!.kill();
+  }
+});
+
 test("10,000 triggers at once: two incidents of a cause, the rest is counted", { skip }, async () => {
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const lines = Array.from({ length: 10_000 }, (_, i) => `storm n=${i}\n`).join("");
