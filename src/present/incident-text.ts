@@ -143,8 +143,13 @@ export function incidentText(
     ...shortLines(incident, options),
     heading("Why", options),
   ];
-  const answer = why ?? `  ${incident.why === "failed" ? incident.whySummary : WITHOUT_WHY[incident.why]}\n`;
+  const answer = why ?? `  ${withoutWhy(incident)}\n`;
   return `${lines.join("\n")}\n${answer}`;
+}
+
+function withoutWhy({ state, why, whySummary }: Incident): string {
+  if (why === "failed") return whySummary;
+  return why === "waiting" && state !== "saving" ? "not explained yet: others come first" : WITHOUT_WHY[why];
 }
 
 const WITHOUT_WHY: Readonly<Record<Incident["why"], string>> = {
