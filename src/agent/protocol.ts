@@ -179,6 +179,10 @@ export class MessageFields {
     return value;
   }
 
+  has(name: string): boolean {
+    return this.message[name] !== undefined;
+  }
+
   optionalNumber(name: string): number | undefined {
     return this.message[name] === undefined ? undefined : this.number(name);
   }

@@ -168,6 +168,8 @@ function wordsOf(error: NodeJS.ErrnoException): string {
       return "not permitted";
     case "ABORT_ERR":
       return `no answer within ${POST_MS / 1000} s`;
+    case "ECONNRESET":
+      return "closed without an answer (with certificates, a collector wants https://)";
     default:
       return certificateTrouble(error) ?? error.message;
   }

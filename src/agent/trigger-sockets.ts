@@ -1,7 +1,7 @@
 /** Where programs of this host say that something is late: lines by a Unix datagram or stream socket, or by UDP. */
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { existsSync, mkdirSync, statSync, unlinkSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { PeriscopeError } from "../base/errors.js";
 import { type DatagramSocket, onLines, receiveDatagrams } from "./datagrams.js";
@@ -20,6 +20,7 @@ export function datagramPath(path: string): string {
 
 export class TriggerSockets {
   #server: Server | undefined;
+  readonly #connections = new Set<Socket>();
   #datagrams: DatagramSocket | undefined;
   #udp: UdpSocket | undefined;
 
@@ -48,7 +49,9 @@ export class TriggerSockets {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     if (existsSync(path) && statSync(path).isSocket()) unlinkSync(path);
     this.#server = createServer((socket) => {
+      this.#connections.add(socket);
       socket.on("error", () => socket.destroy());
+      socket.on("close", () => this.#connections.delete(socket));
       onLines(socket, this.take);
     });
     // Whoever may run programs here may say that one was late: limits are the protection.
@@ -77,6 +80,8 @@ export class TriggerSockets {
 
   close(): void {
     this.#server?.close();
+    // A watcher must see that nobody listens any more, and look for the next agent.
+    for (const socket of this.#connections) socket.destroy();
     this.#datagrams?.close();
     this.#udp?.close();
   }

@@ -46,7 +46,8 @@ export const command: Command = {
     ],
     notes: [
       "A trigger is a line, CAUSE [KEY=VALUE...], by the stream socket, its datagram twin (…/agent.dgram), or UDP:",
-      "  echo 'slow_checkout duration_ms=1530 url=\"/cart\"' | socat - UNIX-SENDTO:/run/periscope/agent.dgram",
+      "  echo 'slow_checkout duration_ms=1530 url=\"/cart\"' |",
+      "    socat - UNIX-SENDTO:/run/periscope/agent.dgram",
     ].join("\n"),
   },
   async run(args) {

@@ -17,9 +17,11 @@ export const command: Command = {
       "Makes development certificates in DIR: an authority (ca.pem), one for the collector under the names and\naddresses given (and localhost), one for agents, and a token. What is there is kept.",
     options: [{ name: "days", value: "N", help: "how long they hold (default: 365)" }],
     notes: [
-      "Then: periscope collect --store S --listen ADDRESS --tls-cert DIR/collector.pem --tls-key DIR/collector.key",
-      "        --tls-ca DIR/ca.pem --token-file DIR/token",
-      "and:  periscope agent --collector HOST --ca DIR/ca.pem --cert DIR/agent.pem --key DIR/agent.key",
+      "Then, the first on the collector's machine, the second on every host (with a copy of ca.pem and token):",
+      "  periscope collect --store STORE --listen ADDRESS --token-file DIR/token \\",
+      "    --tls-cert DIR/collector.pem --tls-key DIR/collector.key --tls-ca DIR/ca.pem",
+      "  periscope agent --collector HOST --ca ca.pem --token-file token",
+      "A certificate (--cert agent.pem --key agent.key) does instead of the token.",
     ].join("\n"),
   },
   run(args) {

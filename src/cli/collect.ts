@@ -64,10 +64,10 @@ export const command: Command = {
       { name: "log", value: "text|json", help: "default: text on a terminal, else json" },
     ],
     notes: [
-      "Without --token-file or --tls-ca, agents may only connect from loopback. LTTng's ports know no passwords:",
-      "leave them on loopback, or say --allow.",
-      "An LTTng 2.13 trigger with --action=snapshot-session S --name=periscope-trigger --url=net://COLLECTOR",
-      "raises an incident as soon as its snapshot begins.",
+      "Without --token-file or --tls-ca, agents may only connect from loopback. LTTng's ports know no passwords: " +
+        "leave them on loopback, or say --allow.",
+      "An LTTng 2.13 trigger with --action=snapshot-session S --name=periscope-trigger --url=net://COLLECTOR " +
+        "raises an incident as soon as its snapshot begins.",
     ].join("\n"),
   },
   async run(args) {

@@ -6,6 +6,7 @@ import { isMainThread } from "node:worker_threads";
 import { PeriscopeError, UsageError } from "../base/errors.js";
 import { type Command, complain, writeOutput } from "./command.js";
 import { helpText, parseArguments } from "./options.js";
+import { terminalWidth } from "./terminal.js";
 
 const commands: Record<string, { summary: string; load: () => Promise<{ command: Command }> }> = {
   record: {
@@ -131,7 +132,8 @@ function overview(): string {
   return [
     "Usage: periscope COMMAND [OPTION...] PATH...",
     "",
-    "Reads LTTng (CTF) traces, and records them. A path may be a trace or any directory above traces.",
+    "Reads LTTng (CTF) traces, and records them.",
+    "A path may be a trace or any directory above traces.",
     "",
     "Commands:",
     ...rows,
@@ -167,7 +169,7 @@ async function main(args: readonly string[]): Promise<number> {
       : { command: await (await import("./run-file.js")).loadCommand(file) };
   const parsed = parseArguments(command.spec, rest);
   if (parsed.has("help")) {
-    writeOutput(helpText(command.spec));
+    writeOutput(helpText(command.spec, terminalWidth()));
     return 0;
   }
   if (

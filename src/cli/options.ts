@@ -2,6 +2,7 @@
  * Command-line options: declared as data, long names may be shortened to an unambiguous prefix.
  */
 import { UsageError } from "../base/errors.js";
+import { wrap } from "../present/text.js";
 
 export interface OptionSpec {
   /** Long name, without dashes. */
@@ -111,23 +112,32 @@ function findLong(spec: CommandSpec, options: readonly OptionSpec[], name: strin
   throw new UsageError(`${spec.name}: --${name} may be ${names}; ${see}`);
 }
 
-export function helpText(spec: CommandSpec): string {
+/** The help of a command, in lines of at most `width` columns; lines that begin with a space (examples) stay whole. */
+export function helpText(spec: CommandSpec, width: number): string {
   const rows = [...spec.options, helpOption].map((option) => {
     const short = option.short ? `-${option.short}, ` : "    ";
     return [`  ${short}--${option.name}${option.value ? ` ${option.value}` : ""}`, option.help] as const;
   });
-  const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)) + 2);
-  const lines = rows.map(([left, right]) =>
-    left.length < width ? left.padEnd(width) + right : `${left}\n${" ".repeat(width)}${right}`,
-  );
+  const indent = Math.min(34, Math.max(...rows.map(([left]) => left.length)) + 2);
+  const lines = rows.flatMap(([left, right]) => {
+    // A short default stays in one line.
+    const kept = right.replace(/\(default: [^)]{1,30}\)/, (all) => all.replaceAll(" ", "\u00a0"));
+    const [first = "", ...more] = wrap(kept, width - indent);
+    const rest = more.map((line) => " ".repeat(indent) + line);
+    return left.length < indent
+      ? [left.padEnd(indent) + first, ...rest]
+      : [left, " ".repeat(indent) + first, ...rest];
+  });
+  const prose = (text: string) =>
+    text.split("\n").flatMap((line) => (line.startsWith(" ") ? [line] : wrap(line, width)));
   return [
-    `Usage: periscope ${spec.name} [OPTION...] ${spec.operands}`,
+    ...wrap(`Usage: periscope ${spec.name} [OPTION...] ${spec.operands}`.trimEnd(), width, "  "),
     "",
-    spec.summary,
+    ...prose(spec.summary.replaceAll("\n", " ")),
     "",
     "Options:",
     ...lines,
-    ...(spec.notes ? ["", spec.notes] : []),
+    ...(spec.notes ? ["", ...prose(spec.notes)] : []),
     "",
   ].join("\n");
 }

@@ -3,16 +3,21 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { LiveFeed } from "../live/feed.js";
 import { LiveSession, parseLiveUrl } from "../live/live-session.js";
 import type { PeriodArguments } from "../periods/define.js";
+import { SEEK } from "../relay/viewer.js";
 import type { LateInstance } from "./watch-live-worker.js";
 
-/** Resolves when the session ends, with what went wrong ("" nothing). Throws `PeriscopeError` when it cannot be had. */
+/**
+ * From now on: the buffers have forgotten what was late before. `begun`: the session is being read. Resolves when it ends, with what went wrong ("" nothing). Throws `PeriscopeError` when it cannot be had.
+ */
 export async function watchLive(
   url: string,
   definitions: PeriodArguments,
   thresholdNs: number,
+  begun: () => void,
   report: (late: LateInstance) => void,
 ): Promise<string> {
-  const session = await LiveSession.open(parseLiveUrl(url));
+  const session = await LiveSession.open(parseLiveUrl(url), SEEK.last);
+  begun();
   const { port1, port2 } = new MessageChannel();
   const signal = new Int32Array(new SharedArrayBuffer(4));
   const feed = new LiveFeed(session, port1, signal);

@@ -49,9 +49,14 @@ export const command: Command = {
       ...PERIOD_OPTIONS,
     ],
     notes: [
-      'Apache:  CustomLog "|periscope watch --field D --threshold 1s" "%D %m %U pid=%P"',
-      "nginx:   access_log syslog:server=127.0.0.1:5514 timed;   periscope watch --syslog 5514 --field request_time …",
-      "HAProxy: log 127.0.0.1:5514 local0; option httplog;       periscope watch --syslog 5514 --field Ta …",
+      "Apache:",
+      '  CustomLog "|periscope watch --field D --threshold 1s" "%D %m %U pid=%P"',
+      "nginx (log_format timed, with request_time=$request_time):",
+      "  access_log syslog:server=127.0.0.1:5514 timed;",
+      "  periscope watch --syslog 5514 --field request_time --threshold 1s",
+      "HAProxy (option httplog):",
+      "  log 127.0.0.1:5514 local0",
+      "  periscope watch --syslog 5514 --field Ta --threshold 1s",
     ].join("\n"),
   },
   async run(args) {
@@ -94,7 +99,8 @@ async function livePeriods(args: ParsedArguments): Promise<number> {
     throw new UsageError("watch: expected --period or --profile with net://");
   const sink = sinkOf(args);
   const { watchLive } = await import("./watch-live.js");
-  const failure = await watchLive(url, definitions, parseDuration(threshold, 1e9), (late) => {
+  const begun = () => complain(`watching ${url} from now on`);
+  const failure = await watchLive(url, definitions, parseDuration(threshold, 1e9), begun, (late) => {
     sink.send(args.get("cause") ?? `slow ${late.period}`, late.endNs, {
       ...late.captures,
       period: late.period,

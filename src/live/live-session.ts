@@ -1,6 +1,6 @@
 /** Reads a user's session from a relay, with all of its relay sessions (kernel, user space), as it grows. */
 import { PeriscopeError, UsageError } from "../base/errors.js";
-import { FLAG, INDEX_STATUS, type ViewerSession, type ViewerStreamInfo } from "../relay/viewer.js";
+import { FLAG, INDEX_STATUS, SEEK, type ViewerSession, type ViewerStreamInfo } from "../relay/viewer.js";
 import { emptyUpdate, type LiveUpdate } from "./update.js";
 import { ViewerClient } from "./viewer-client.js";
 
@@ -51,8 +51,8 @@ export class LiveSession {
 
   private constructor(private readonly client: ViewerClient) {}
 
-  /** Throws `PeriscopeError`, which names what sessions there are. */
-  static async open(url: LiveUrl): Promise<LiveSession> {
+  /** `seek`: from the session's begin, or from now on. Throws `PeriscopeError`, which names what sessions there are. */
+  static async open(url: LiveUrl, seek: number = SEEK.beginning): Promise<LiveSession> {
     const client = await ViewerClient.connect(url.host, url.port);
     try {
       const all = await client.sessions();
@@ -66,7 +66,7 @@ export class LiveSession {
       await client.createSession();
       session.#first = emptyUpdate();
       for (const one of chosen) {
-        session.#add(await client.attach(one), session.#first);
+        session.#add(await client.attach(one, seek), session.#first);
         session.#open.add(one.id);
       }
       return session;

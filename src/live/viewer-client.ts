@@ -25,7 +25,6 @@ import {
   readStatus,
   readStreamInfo,
   readStreamsHead,
-  SEEK,
   STREAM_BYTES,
   sessionReader,
   VIEWER_VERSION,
@@ -137,9 +136,9 @@ export class ViewerClient {
     }
   }
 
-  /** Its streams so far. Throws `PeriscopeError` when it cannot be had. */
-  async attach({ id, host, name }: ViewerSession): Promise<ViewerStreamInfo[]> {
-    await this.#send("ATTACH_SESSION", attachRequest({ session: id, seek: SEEK.beginning }));
+  /** Its streams so far, to be read from `seek` on. Throws `PeriscopeError` when it cannot be had. */
+  async attach({ id, host, name }: ViewerSession, seek: number): Promise<ViewerStreamInfo[]> {
+    await this.#send("ATTACH_SESSION", attachRequest({ session: id, seek }));
     const { status, count } = readStreamsHead(await this.#exactly(ATTACH_REPLY_BYTES));
     if (status !== ATTACH_STATUS.ok) {
       const reason = ATTACH_REASONS[status] ?? `status ${status}`;

@@ -6,9 +6,11 @@ import {
   coverSeconds,
   type Incident,
   type IncidentHost,
+  lateSeconds,
+  shortHosts,
 } from "../collect/incidents/incident.js";
 import { ClockText } from "./clock-text.js";
-import { heading, printable, type TextOptions, table } from "./text.js";
+import { heading, paint, printable, type TextOptions, table, wrap } from "./text.js";
 
 export interface IncidentTextOptions extends TextOptions {
   readonly gmt: boolean;
@@ -21,25 +23,37 @@ const ms = (value: number | undefined): string => (value === undefined ? "–" :
 /** One word for where an incident is: being saved, explained, or done. */
 function stateOf({ state, why }: Incident): string {
   if (state !== "complete") return state;
-  return { waiting: state, running: "explaining", stored: "explained", failed: "not explained", none: state }[
+  return { waiting: state, running: "explaining", stored: "explained", failed: "no answer", none: state }[
     why
   ];
 }
 
-/** Newest first, as given. The date is in the incident's name. */
+/** Lines of `text`, indented by two columns. */
+function indented(text: string, options: TextOptions): string[] {
+  return wrap(printable(text), options.width - 2).map((line) => `  ${line}`);
+}
+
+/** The least that is covered; `!`: it took longer. */
+function coverCell(incident: Incident): string {
+  const hosts = [...incident.hosts.values()].filter(({ beginNs }) => beginNs !== undefined);
+  const late = hosts.filter(({ state }) => state === "late").length;
+  if (late > 0) return late < hosts.length ? `${late} late` : "too late";
+  return seconds(coveredByAll(incident)) + (shortHosts(incident).length > 0 ? "!" : "");
+}
+
+/** Newest first, as given. The date is in the incident's name, the seconds as well. */
 export function incidentsText(incidents: readonly Incident[], options: IncidentTextOptions): string {
   if (incidents.length === 0) return "No incidents.\n";
   const clock = new ClockText({ gmt: options.gmt, date: false });
   const rows = incidents.map((incident) => {
     const hosts = [...incident.hosts.values()];
     const here = hosts.filter(({ state }) => state === "stored" || state === "late").length;
-    const late = hosts.filter(({ state }) => state === "late").length;
     return [
       incident.id,
-      clock.format(incident.atNs).slice(0, 8),
+      clock.format(incident.atNs).slice(0, 5),
       incident.cause,
-      `${here} of ${hosts.length}${late > 0 ? `, ${late} too late` : ""}`,
-      seconds(coveredByAll(incident)),
+      `${here} of ${hosts.length}`,
+      coverCell(incident),
       formatSize(bytesOf(incident)),
       stateOf(incident),
     ];
@@ -57,6 +71,12 @@ export function incidentsText(incidents: readonly Incident[], options: IncidentT
     rows,
     options,
   );
+  if (incidents.some((incident) => shortHosts(incident).length > 0)) {
+    lines.push(
+      "",
+      ...indented("!: it took longer than what is covered; periscope incident ID says more", options),
+    );
+  }
   return `${lines.join("\n")}\n`;
 }
 
@@ -86,7 +106,7 @@ function hostRow(incident: Incident, host: IncidentHost): string[] {
     host.bytes === 0 ? "–" : formatSize(host.bytes),
     clockOffsetNs === undefined
       ? "–"
-      : `${formatDuration(Math.abs(clockOffsetNs))} ${clockOffsetNs < 0 ? "behind" : "ahead"} ±${formatDuration(clockErrorNs ?? 0)}`,
+      : `${clockOffsetNs < 0 ? "" : "+"}${formatDuration(clockOffsetNs)} ±${formatDuration(clockErrorNs ?? 0)}`,
   ];
 }
 
@@ -98,7 +118,10 @@ export function incidentText(
   options: IncidentTextOptions,
 ): string {
   const clock = new ClockText({ gmt: options.gmt, date: true });
-  const row = (label: string, value: string) => `  ${label.padEnd(12)}${printable(value)}`;
+  const row = (label: string, value: string) =>
+    wrap(printable(value), options.width - 14)
+      .map((line, i) => `  ${(i === 0 ? label : "").padEnd(12)}${line}`)
+      .join("\n");
   const attributes = Object.entries(incident.attributes).map(([key, value]) => `${key}=${value}`);
   const lines = [
     heading(`Incident ${incident.id}`, options),
@@ -112,14 +135,21 @@ export function incidentText(
       `${formatCount(incident.triggers)}${incident.suppressed > 0 ? `, ${formatCount(incident.suppressed)} more suppressed` : ""}`,
     ),
     row("state", incident.state),
-    row("traces", directory),
+    // Whole, however long: for copying.
+    `  traces      ${incident.state === "deleted" ? "removed by the store's limits, or by hand" : printable(directory)}`,
     "",
     ...hostLines(incident, options),
     "",
+    ...shortLines(incident, options),
     heading("Why", options),
   ];
-  const answer = why ?? `  ${incident.why === "failed" ? incident.whySummary : WITHOUT_WHY[incident.why]}\n`;
+  const answer = why ?? `  ${withoutWhy(incident)}\n`;
   return `${lines.join("\n")}\n${answer}`;
+}
+
+function withoutWhy({ state, why, whySummary }: Incident): string {
+  if (why === "failed") return whySummary;
+  return why === "waiting" && state !== "saving" ? "not explained yet: others come first" : WITHOUT_WHY[why];
 }
 
 const WITHOUT_WHY: Readonly<Record<Incident["why"], string>> = {
@@ -130,13 +160,32 @@ const WITHOUT_WHY: Readonly<Record<Incident["why"], string>> = {
   none: "nothing was saved that could be explained",
 };
 
+/** That the traces begin too late for what they are to explain, and what would help; nothing where they do not. */
+function shortLines(incident: Incident, options: TextOptions): string[] {
+  const wanted = lateSeconds(incident);
+  const short = shortHosts(incident);
+  if (wanted === undefined || short.length === 0) return [];
+  const covers = Math.min(...short.map((host) => coverSeconds(incident, host) ?? 0));
+  const whose =
+    short.length === incident.hosts.size
+      ? "no host's trace"
+      : `not the trace of ${short.map(({ host }) => host).join(", ")}`;
+  const enough =
+    covers > 0 ? `some ${formatCount(Math.ceil(wanted / covers))} times as much memory` : "more memory";
+  const text =
+    `Too short: it took ${formatDuration(wanted * 1e9)}, and ${whose} is whole from its begin on; ` +
+    `what came before is not explained. Next time: ${enough} for the agents (agent --buffer-size), ` +
+    "or fewer events (agent --profile, --events).";
+  return [...indented(text, options).map((line) => paint(line, "yellow", options)), ""];
+}
+
 function hostLines(incident: Incident, options: TextOptions): string[] {
   if (incident.hosts.size === 0) return ["  No agent of the group was connected."];
   return table(
     [
       { title: "host", align: "left" },
       { title: "state", align: "left", shrinks: true },
-      { title: "frozen after", align: "right" },
+      { title: "frozen in", align: "right" },
       { title: "covers", align: "right" },
       { title: "events", align: "right" },
       { title: "lost", align: "right" },

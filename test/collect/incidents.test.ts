@@ -130,6 +130,8 @@ interface IncidentJson {
   readonly state: string;
   readonly why: string;
   readonly triggers: number;
+  readonly atNs: string;
+  readonly shortHosts: readonly string[];
   readonly attributes: Record<string, unknown>;
   readonly explanation?: unknown;
   readonly directory?: string;
@@ -177,6 +179,46 @@ test("a trigger by HTTP: both hosts save, babeltrace2 reads it, why is stored", 
   assert.match(listed.stdout, new RegExp(`${id} .* slow checkout .*2 of 2`));
   assert.match(periscope(["incident", "latest", "--store", store]).stdout, /slow checkout/);
   assert.equal(http(`/incidents/${id}/why`).status, 200);
+});
+
+test("traces that begin after the late request did: it is said, with how much is missing", {
+  skip,
+}, async () => {
+  const from = collector.lines.length;
+  post({ cause: "took an hour", attributes: { duration_ms: 3_600_000 } });
+  const long = await explained(from, "took an hour");
+  assert.deepEqual(long.shortHosts, ["alpha", "beta"]);
+  for (const { host } of long.hosts) {
+    const { stdout } = spawnSync(
+      "babeltrace2",
+      ["--clock-seconds", join(store, "incidents", long.id, host)],
+      {
+        encoding: "latin1",
+        maxBuffer: 1 << 30,
+      },
+    );
+    const first = Number(/^\[(\d+\.\d+)\]/.exec(stdout)?.[1]);
+    assert.ok(first > Number(BigInt(long.atNs) / 1_000_000_000n) - 3600, host);
+  }
+  const page = periscope(["incident", long.id, "--store", store]).stdout;
+  assert.match(page, /Too short: it took 60 min 0 s, and no host's trace is whole from its begin on/);
+  assert.match(
+    periscope(["incidents", "--store", store]).stdout,
+    new RegExp(`${long.id} .*! .*\n[^]*!: it took`),
+  );
+
+  post({ cause: "took no time", attributes: { duration_ms: 0.001 } });
+  const brief = await explained(from, "took no time");
+  assert.deepEqual(brief.shortHosts, []);
+  assert.doesNotMatch(periscope(["incident", brief.id, "--store", store]).stdout, /Too short/);
+  for (const { stdout } of [
+    periscope(["incidents", "--store", store]),
+    periscope(["incident", brief.id, "--store", store, "--width", "80"]),
+  ]) {
+    const text = Buffer.from(stdout, "latin1").toString().split("\nWhy ")[0]!;
+    for (const line of text.split("\n"))
+      assert.ok(line.includes(store) || (line.length <= 80 && !line.endsWith("…")), line);
+  }
 });
 
 test("lines by stream socket, datagram and syslog watcher; a window makes one incident of them", {
@@ -242,6 +284,45 @@ test("watch: nginx and HAProxy over syslog, only slow requests trigger", { skip 
   const found = await explained(from, "slow request");
   assert.equal(found.attributes["request_time"], "1.250");
   assert.equal(found.attributes["duration_ms"], 1250);
+});
+
+test("an agent that ends lets its watchers go, and they find the next one", { skip }, async () => {
+  const from = collector.lines.length;
+  const small = ["--token-file", file("token"), "--events", "sched_process_*"];
+  const first = await startAgent("gamma", ...small);
+  const watch = spawn(
+    process.execPath,
+    [
+      ...[join(root, "bin/periscope"), "watch", "--field", "D", "--threshold", "1s", "--format", "%D %U"],
+      ...["--cause", "second agent", "--socket", join(directory, "gamma.sock")],
+    ],
+    { stdio: ["pipe", "ignore", "pipe"] },
+  );
+  let complaints = "";
+  watch.stderr.on("data", (bytes: Buffer) => {
+    complaints += bytes.toString();
+  });
+  const late = () => watch.stdin.write("1500000 /cart\n");
+  try {
+    late();
+    await collector.line(({ event, host }) => event === "incident" && host === "gamma", "it watches", from);
+    await collector.line(({ event }) => event === "incident complete", "all is saved", from);
+    assert.equal(await first.kill(), 0);
+    const again = collector.lines.length;
+    await startAgent("gamma", ...small);
+    // It looks for an agent once a second.
+    const sender = setInterval(late, 500);
+    const arrived = collector.line(
+      ({ event, host }) => event === "incident" && host === "gamma",
+      "a trigger came through the second agent",
+      again,
+    );
+    await arrived.finally(() => clearInterval(sender));
+    assert.match(complaints, /^(.*gamma\.sock: nobody listens; triggers are dropped until .*\n)?$/);
+  } finally {
+    watch.kill();
+    await agents.pop()!.kill();
+  }
 });
 
 test("10,000 triggers at once: two incidents of a cause, the rest is counted", { skip }, async () => {
@@ -328,6 +409,15 @@ test("who does not know the token is refused; names cannot leave the store", { s
   agents.push(stranger);
   const refused = await stranger.line(({ event }) => event === "no collector", "it was refused");
   assert.match(String(refused["reason"]), /wrong token/);
+  const silent = Program.start(
+    ...["agent", "--collector", `127.0.0.1:${ports.agents}`, "--ca", file("ca.pem"), "--host-name", "silent"],
+    ...["--socket", join(directory, "n.sock"), "--spool", SPOOL("n")],
+    ...["--buffer-size", "64K", "--events", "sched_process_*"],
+  );
+  agents.push(silent);
+  const told = await silent.line(({ event }) => event === "no collector", "it was refused");
+  assert.match(String(told["reason"]), /no token \(agent --token-file\)/);
+  await silent.kill();
   const liar = Program.start(
     ...[
       "agent",
@@ -345,6 +435,8 @@ test("who does not know the token is refused; names cannot leave the store", { s
   const lied = await liar.line(({ event }) => event === "no collector", "it was refused");
   assert.match(String(lied["reason"]), /host name/);
   assert.equal(httpAs("guess", "/incidents").status, 401);
+  const plain = periscope(["trigger", "x", "--collector", `http://127.0.0.1:${ports.http}`]);
+  assert.match(plain.stderr, /wants https:/);
   assert.equal(JSON.parse(http("/healthz").body).status, "UP");
   assert.equal(post("nonsense").status, 400);
   await stranger.kill();

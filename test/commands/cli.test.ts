@@ -43,6 +43,17 @@ test("help goes to standard output", () => {
   }
 });
 
+test("no help is wider than 80 columns, and nothing of it is cut", () => {
+  const commands = [...periscope(["--help"]).stdout.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name]) => name!);
+  assert.ok(commands.length > 30);
+  for (const args of [[], ...commands.map((name) => [name])]) {
+    for (const line of periscope([...args, "--help"]).stdout.split("\n")) {
+      const told = Buffer.from(line, "latin1").toString();
+      assert.ok(told.length <= 80 && !told.endsWith("…"), `${args}: ${told}`);
+    }
+  }
+});
+
 test("--version is the package's", () => {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   assert.equal(periscope(["--version"]).stdout, `periscope ${version}\n`);

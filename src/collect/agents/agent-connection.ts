@@ -202,7 +202,10 @@ class AgentConnection implements Agent {
     if (version !== PROTOCOL_VERSION) {
       throw new AgentProtocolError(`version ${version}, expected ${PROTOCOL_VERSION}`);
     }
-    if (!this.#authorized(fields)) throw new AgentProtocolError("wrong token, and no certificate");
+    if (!this.#authorized(fields)) {
+      const what = fields.has("token") ? "wrong token" : "no token (agent --token-file)";
+      throw new AgentProtocolError(`${what}, and no certificate of a known authority`);
+    }
     this.info = {
       host: safeName(fields.text("host"), "host name"),
       group: boundedName(fields.text("group"), DEFAULT_GROUP),
@@ -228,6 +231,7 @@ class AgentConnection implements Agent {
     if (!this.access.plain && (this.socket as TLSSocket).authorized) return true;
     const { token } = this.access;
     if (token === undefined) return this.access.plain;
+    if (!fields.has("token")) return false;
     const digest = (text: string) => createHash("sha256").update(text).digest();
     return timingSafeEqual(digest(fields.text("token")), digest(token));
   }

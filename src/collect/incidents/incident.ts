@@ -90,6 +90,22 @@ export function coveredByAll(incident: Incident): number | undefined {
   return covers.length === 0 ? undefined : Math.min(...covers);
 }
 
+/** How long what was late took (s), as whoever saw it says (`duration_ms`); undefined: it does not. */
+export function lateSeconds({ attributes }: Incident): number | undefined {
+  const ms = Number(attributes["duration_ms"]);
+  return ms > 0 && Number.isFinite(ms) ? ms / 1e3 : undefined;
+}
+
+/** Hosts that saved something, but not from the begin of what was late on; none where its duration is not known. */
+export function shortHosts(incident: Incident): IncidentHost[] {
+  const wanted = lateSeconds(incident);
+  if (wanted === undefined) return [];
+  return [...incident.hosts.values()].filter((host) => {
+    const cover = coverSeconds(incident, host);
+    return cover !== undefined && cover < wanted;
+  });
+}
+
 /** Plain data for JSON: moments as decimal text. */
 export function incidentJson(incident: Incident): Record<string, unknown> {
   const { hosts, atNs, receivedNs, ...rest } = incident;
@@ -99,6 +115,8 @@ export function incidentJson(incident: Incident): Record<string, unknown> {
     receivedNs: String(receivedNs),
     bytes: bytesOf(incident),
     coveredSeconds: coveredByAll(incident) ?? null,
+    lateSeconds: lateSeconds(incident) ?? null,
+    shortHosts: shortHosts(incident).map(({ host }) => host),
     hosts: [...hosts.values()].map((host) => ({
       ...host,
       frozenNs: textOf(host.frozenNs),
