@@ -51,7 +51,12 @@ export class Replay {
   readonly cpus = new Map<number, NaiveCpu>();
   readonly threads = new Map<number, NaiveThread>();
   /** Every event record, in the order of the lines. */
-  readonly records: { readonly ns: number; readonly name: string; readonly cpu: number }[] = [];
+  readonly records: {
+    readonly ns: number;
+    readonly name: string;
+    readonly cpu: number;
+    readonly payload: string;
+  }[] = [];
   /** In order of their ends. */
   readonly calls: Call[] = [];
 
@@ -62,7 +67,8 @@ export class Replay {
     if (parts === null) return;
     const ns = Number(BigInt(parts[1]! + parts[2]!) - this.originNs);
     const [, , , name, number, rest] = parts as unknown as string[];
-    this.records.push({ ns, name: name!, cpu: Number(number) });
+    const contents = /^(?:\{[^}]*\}, )?(\{.*\})$/.exec(rest!)?.[1] ?? "";
+    this.records.push({ ns, name: name!, cpu: Number(number), payload: contents });
     const cpu = entry(this.cpus, Number(number), () => new NaiveCpu());
     const payload = rest!.slice(rest!.lastIndexOf("}, {") + 1);
     const field = (key: string): number => Number(new RegExp(`[{,] ${key} = (-?\\d+)`).exec(payload)?.[1]);
