@@ -9,8 +9,6 @@ export interface TextSink {
 
 export class FileSink implements TextSink {
   #text = "";
-  /** Bytes so far. */
-  written = 0;
 
   constructor(private readonly fd: number) {}
 
@@ -43,6 +41,5 @@ export class FileSink implements TextSink {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       }
     }
-    this.written += bytes.length;
   }
 }
