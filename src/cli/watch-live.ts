@@ -7,7 +7,8 @@ import { SEEK } from "../relay/viewer.js";
 import type { LateInstance } from "./watch-live-worker.js";
 
 /**
- * From now on: the buffers have forgotten what was late before. `begun`: the session is being read. Resolves when it ends, with what went wrong ("" nothing). Throws `PeriscopeError` when it cannot be had.
+ * From now on: the buffers have forgotten what was late before. `begun`: the session is being read. Resolves when it
+ * ends, with what went wrong ("" nothing). Throws `PeriscopeError` when it cannot be had.
  */
 export async function watchLive(
   url: string,

@@ -70,9 +70,10 @@ export function certaintyOf(
   }
   let [unknownNs, earlyNs] = [0, 0];
   const total = range.endNs - range.beginNs;
-  for (const { kind, chain, beginNs, endNs, wait } of slices) {
-    if (kind === "unknown" && chain.length === 0) unknownNs += endNs - beginNs;
-    if (wait?.early === true) earlyNs += endNs - beginNs;
+  for (const slice of slices) {
+    const ns = slice.endNs - slice.beginNs;
+    if (isUnexplained(slice)) unknownNs += ns;
+    if (slice.wait?.early === true) earlyNs += ns;
   }
   if (unknownNs > 0.02 * total) {
     reasons.push(`of ${Math.round((unknownNs * 100) / total)} % of the time nothing is known`);
@@ -92,11 +93,19 @@ export function certaintyOf(
   };
 }
 
-/** The share of a path whose cause has a name, 0 … 1: what is unknown with nobody to blame for it has none. */
+/**
+ * Whether nothing and nobody is known to blame: waits for something unknown, and time in which nobody knows what the
+ * thread did. Of another thread, whom the path has led to, a wait is its own.
+ */
+function isUnexplained({ kind, wait, chain }: Slice): boolean {
+  return kind === "unknown" && (wait === undefined || chain.length === 0);
+}
+
+/** The share of a path whose cause has a name, 0 … 1. */
 export function attributedShare(slices: readonly Slice[], range: Range): number {
   let ns = 0;
-  for (const { kind, chain, beginNs, endNs } of slices) {
-    if (kind === "unknown" ? chain.length > 0 : kind !== "gone") ns += endNs - beginNs;
+  for (const slice of slices) {
+    if (slice.kind !== "gone" && !isUnexplained(slice)) ns += slice.endNs - slice.beginNs;
   }
   return range.endNs > range.beginNs ? ns / (range.endNs - range.beginNs) : 1;
 }

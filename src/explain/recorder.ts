@@ -225,9 +225,7 @@ export class Recorder {
         return;
       }
       case RUNNABLE:
-        if (!Number.isNaN(thread.runnableNs)) {
-          this.#waitsForCpu(thread, thread.cpu, Math.min(ns, thread.runnableNs));
-        }
+        if (!Number.isNaN(thread.runnableNs)) this.#waitsForCpu(thread, Math.min(ns, thread.runnableNs));
         return;
       case BLOCKED:
         if (!Number.isNaN(thread.blockedNs)) this.#block(thread, Math.min(ns, thread.blockedNs));
@@ -235,14 +233,10 @@ export class Recorder {
     }
   }
 
-  /**
-   * Of a CPU from which nothing was recorded yet (flight recorders remember more of some than of others) nobody knows
-   * whether the thread waits there, runs or sleeps.
-   */
-  #waitsForCpu(thread: Thread, number: number, ns: number): void {
-    const cpu = thread.host.cpus[number];
-    if (cpu === undefined && number >= 0) this.#push(thread, State.unknown, 0, ns);
-    else this.#push(thread, State.runnable, cpu?.id ?? -1, ns);
+  #waitsForCpu(thread: Thread, ns: number): void {
+    const { host, cpu } = thread;
+    if (host.forgot(cpu, ns)) this.#push(thread, State.unknown, 0, ns);
+    else this.#push(thread, State.runnable, host.cpus[cpu]?.id ?? -1, ns);
   }
 
   #block(thread: Thread, ns: number, early = false): void {
@@ -265,7 +259,7 @@ export class Recorder {
     if (history.length === 0 && ns > this.#sinceNs) this.#block(thread, this.#sinceNs, true);
     const wait = history.lastState === State.blocked ? history.lastWait : undefined;
     if (wait !== undefined && wait.wake === undefined) wait.wake = this.#wake(thread, wait, cpu, ns);
-    this.#waitsForCpu(thread, thread.cpu, ns);
+    this.#waitsForCpu(thread, ns);
   }
 
   #wake(thread: Thread, wait: Wait, cpu: Cpu | undefined, ns: number): Wake {
@@ -306,10 +300,8 @@ export class Recorder {
       if (!this.recording || this.#of(thread).lastState !== State.blocked) return;
       this.#woken(thread, undefined, Math.min(ns, thread.wokenNs));
     });
-    on.migrate.push((thread, _from, to, ns) => {
-      if (this.recording && this.#of(thread).lastState === State.runnable) {
-        this.#waitsForCpu(thread, to, ns);
-      }
+    on.migrate.push((thread, _from, _to, ns) => {
+      if (this.recording && thread.state === RUNNABLE) this.#waitsForCpu(thread, ns);
     });
     on.syscallBegin.push((thread, ns) => {
       if (this.recording) this.#push(thread, State.syscall, thread.syscall!.id, ns);

@@ -32,37 +32,54 @@ export function writeSystem({ traces }: SourceInfo, packets: PerfettoPackets): v
 export function writeProcesses(timeline: Timeline, packets: PerfettoPackets): void {
   const { history, range } = timeline;
   const old: number[] = [];
+  const born: number[] = [];
   for (const row of history.rows) {
     if (row.kind !== "thread" || row.length === 0 || row.ns[0]! > range.endNs) continue;
     const wasBorn = row.doing[0] === Doing.none && row.ns[0]! >= range.beginNs;
-    // After the event record of its birth, which has the same moment.
-    if (wasBorn) writeTree(timeline, packets, [row.id], row.ns[0]! + 1);
-    else old.push(row.id);
+    (wasBorn ? born : old).push(row.id);
   }
-  writeTree(timeline, packets, old, range.beginNs);
+  const told = new Set<number>();
+  writeTree(timeline, packets, old, range.beginNs, told);
+  for (const id of born) {
+    const { pid, tid } = history.names[id]!;
+    // A process that is born may have the number of one that is gone.
+    if (pid < 0 || pid === tid) told.delete(processOf(timeline, id));
+    // After the event record of its birth, which has the same moment.
+    writeTree(timeline, packets, [id], history.rows[id]!.ns[0]! + 1, told);
+  }
 }
 
-function writeTree(timeline: Timeline, packets: PerfettoPackets, rows: readonly number[], ns: number): void {
+/** The number of a thread's process, unique over all hosts. */
+function processOf({ history }: Timeline, row: number): number {
+  const { tid, pid } = history.names[row]!;
+  return numberOn(history.rows[row]!.host, pid >= 0 ? pid : tid);
+}
+
+/** `told`: processes that need no description any more. */
+function writeTree(
+  timeline: Timeline,
+  packets: PerfettoPackets,
+  rows: readonly number[],
+  ns: number,
+  told: Set<number>,
+): void {
   const { history } = timeline;
   const { out } = packets;
   const packet = packets.begin(SEQUENCE.global);
   out.integer(PACKET.timestamp, epochNs(timeline, ns));
   const tree = out.begin(PACKET.processTree);
-  const seen = new Set<number>();
   for (const id of rows) {
     const { host } = history.rows[id]!;
-    const { tid, pid, label, process, parent } = history.names[id]!;
-    const number = numberOn(host, pid >= 0 ? pid : tid);
-    // Of threads that are born alone, the process is known already.
-    const isNews = rows.length > 1 ? !seen.has(number) : pid < 0 || pid === tid;
-    if (isNews) {
+    const { tid, label, process, parent } = history.names[id]!;
+    const number = processOf(timeline, id);
+    if (!told.has(number)) {
       const one = out.begin(TREE.process);
       out.integer(PROCESS.pid, number);
       const above = parent < 0 ? -1 : history.names[parent]!.pid;
       if (above > 0) out.integer(PROCESS.parent, numberOn(host, above));
       out.string(PROCESS.commandLine, process || label);
       out.end(one);
-      seen.add(number);
+      told.add(number);
     }
     const one = out.begin(TREE.thread);
     out.integer(THREAD.tid, numberOn(host, tid));

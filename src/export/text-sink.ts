@@ -9,8 +9,6 @@ export interface TextSink {
 
 export class FileSink implements TextSink {
   #text = "";
-  /** Bytes so far. */
-  written = 0;
 
   constructor(private readonly fd: number) {}
 
@@ -22,18 +20,13 @@ export class FileSink implements TextSink {
   /** Written at once: callers gather large pieces, and may use their array again. */
   bytes(part: Uint8Array): void {
     this.flush();
-    this.#put(part);
+    writeAll(this.fd, part);
   }
 
   /** Writes out what has gathered. Throws what the file system throws. */
   flush(): void {
     const text = this.#text;
     this.#text = "";
-    if (text !== "") this.#put(Buffer.from(text));
-  }
-
-  #put(bytes: Uint8Array): void {
-    writeAll(this.fd, bytes);
-    this.written += bytes.length;
+    if (text !== "") writeAll(this.fd, Buffer.from(text));
   }
 }

@@ -203,6 +203,12 @@ export class HistoryBuilder {
     this.#thread(thread).push(Doing.blocked, syscall === undefined ? 0 : syscall.id + 1, ns);
   }
 
+  #waitsForCpu(thread: Thread, ns: number): void {
+    const row = this.#thread(thread);
+    if (thread.host.forgot(thread.cpu, ns)) row.push(Doing.unknown, 0, ns);
+    else row.push(Doing.runnable, thread.cpu, ns);
+  }
+
   #listen(): void {
     const { on } = this.#model;
     const { tables } = this.history;
@@ -225,9 +231,8 @@ export class HistoryBuilder {
         this.#woken(thread, undefined, Math.min(ns, thread.wokenNs));
       }
     });
-    on.migrate.push((thread, _from, to, ns) => {
-      const row = this.#thread(thread);
-      if (row.lastDoing === Doing.runnable) row.push(Doing.runnable, to, ns);
+    on.migrate.push((thread, _from, _to, ns) => {
+      if (thread.state === RUNNABLE) this.#waitsForCpu(thread, ns);
     });
     on.syscallBegin.push((thread, ns) => {
       const cpu = thread.host.cpus[thread.cpu];
@@ -305,7 +310,7 @@ export class HistoryBuilder {
       const call = syscall === undefined ? 0 : syscall.id + 1;
       row.amend(reason.doing, (this.#target(reason.target) << CALL_BITS) | call);
     }
-    row.push(Doing.runnable, thread.cpu, ns);
+    this.#waitsForCpu(thread, ns);
     const { wakes } = this.history.tables;
     const waker = thread.wakerKind === "thread" ? thread.wakerThread : undefined;
     const i = wakes.add();

@@ -18,7 +18,7 @@ export function attachSched(source: EventSource, model: Context): void {
   const { hosts, names, on, streamCpu } = model;
   attachSwitch(source, model);
 
-  const wake = (hostIndex: number, cpuNumber: number, tid: number, ns: number): void => {
+  const wake = (hostIndex: number, cpuNumber: number, tid: number, target: number, ns: number): void => {
     const host = hosts[hostIndex]!;
     const cpu = host.cpu(cpuNumber, ns);
     const thread = host.thread(tid);
@@ -31,23 +31,28 @@ export function attachSched(source: EventSource, model: Context): void {
     thread.state = RUNNABLE;
     thread.runnableNs = ns;
     thread.wokenNs = ns;
+    if (thread.cpu < 0 && target >= 0) thread.cpu = target;
     const l = on.wakeup;
     for (let i = 0; i < l.length; i++) l[i]!(thread, cpu, ns);
   };
+  const woken = {
+    tid: { from: "payload:tid", kind: "number" },
+    target: { from: "target_cpu", kind: "number" },
+  } as const;
   // `sched_waking` happens where the waker runs; `sched_wakeup` may happen later on the target's CPU.
   const waking = names.has("schedWaking") ? "schedWaking" : "schedWakeup";
   source.subscribe({
     matches: names.is(waking),
-    fields: { tid: { from: "payload:tid", kind: "number" }, success: { from: "success", kind: "number" } },
+    fields: { ...woken, success: { from: "success", kind: "number" } },
     handle(r) {
       // Kernels before 4.3 tell also of wake-ups that found nobody asleep.
-      if (r.success !== 0) wake(r.host, r.cpu, r.tid, r.ns);
+      if (r.success !== 0) wake(r.host, r.cpu, r.tid, r.target, r.ns);
     },
   });
   source.subscribe({
     matches: names.is("schedWakeupNew"),
-    fields: { tid: { from: "payload:tid", kind: "number" } },
-    handle: (r) => wake(r.host, r.cpu, r.tid, r.ns),
+    fields: woken,
+    handle: (r) => wake(r.host, r.cpu, r.tid, r.target, r.ns),
   });
 
   source.subscribe({

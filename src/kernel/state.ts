@@ -224,6 +224,17 @@ export class Host {
   }
 
   /**
+   * Whether nothing is remembered of a CPU at a moment: a flight recorder's busy CPU overwrites sooner than the
+   * others. Of a thread that went there nobody knows whether it waits, runs or sleeps.
+   */
+  forgot(number: number, ns: number): boolean {
+    const cpu = this.cpus[number];
+    if (number < 0 || (cpu !== undefined && ns >= cpu.knownSinceNs)) return false;
+    // A hole that comes later is another matter.
+    return ns < this.registry.completeSinceNs(this.index, number);
+  }
+
+  /**
    * The thread running on `cpu`, checked against the tid from the event's context when the trace has it
    * (NaN otherwise). Undefined when nobody knows yet.
    */

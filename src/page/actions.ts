@@ -84,9 +84,11 @@ async function awaitPeriods(mine: ExperimentClient): Promise<void> {
 }
 
 async function loadInstances(): Promise<void> {
-  const current = view.value;
-  if (client.value === undefined || current === undefined) return;
-  const { instances: found, tooMany } = await client.value.periods(current.whole, MOST_INSTANCES);
+  const [source, current] = [client.value, view.value];
+  if (source === undefined || current === undefined) return;
+  const { instances: found, tooMany } = await source.periods(current.whole, MOST_INSTANCES);
+  // Another trace was opened meanwhile.
+  if (client.value !== source) return;
   instances.value = found;
   tooManyInstances.value = tooMany;
 }
@@ -138,9 +140,11 @@ export async function selectInstance(line: PeriodLine, zoom: boolean): Promise<v
   panelShown.value = true;
   if (zoom) view.value?.showAround(line[2], line[3]);
   if (line[4] >= 0) pinned.value = new Set([...pinned.value, line[4]]);
+  const source = client.value;
   try {
-    const details = await client.value?.instance(line[0]);
+    const details = await source?.instance(line[0]);
     const now = selection.value;
+    if (client.value !== source) return;
     if (details !== undefined && now.kind === "instance" && now.line[0] === line[0]) {
       selection.value = { kind: "instance", line, details };
     }
@@ -151,22 +155,25 @@ export async function selectInstance(line: PeriodLine, zoom: boolean): Promise<v
 
 export async function selectState(row: number, ns: number): Promise<void> {
   cursorNs.value = ns;
+  const source = client.value;
+  // Who chooses something else meanwhile has no use for this.
+  const isAwaited = () => client.value === source && cursorNs.value === ns;
   try {
-    const moment = await client.value?.at(row, ns);
-    if (moment !== undefined) {
-      selection.value = { kind: "state", moment };
-      panelShown.value = true;
-    }
+    const moment = await source?.at(row, ns);
+    if (moment === undefined || !isAwaited()) return;
+    selection.value = { kind: "state", moment };
+    panelShown.value = true;
   } catch {
-    selection.value = { kind: "none" };
+    if (isAwaited()) selection.value = { kind: "none" };
   }
 }
 
 /** Follows the time of a row to whoever it waited for, and pins the rows that it leads through. */
 export async function showCritical(row: number, range: Range): Promise<void> {
+  const source = client.value;
   try {
-    const path = await client.value?.critical(row, range);
-    if (path === undefined) return;
+    const path = await source?.critical(row, range);
+    if (path === undefined || client.value !== source) return;
     critical.value = path;
     criticalOf.value = [row, range.beginNs, range.endNs];
     const times = new Map<number, number>();

@@ -2,7 +2,6 @@
 import { effect, signal } from "@preact/signals";
 import { complain, open, selectInstance, selectRange, selectState, showCritical } from "./actions.js";
 import {
-  type BottomTab,
   bottom,
   client,
   collapsed,
@@ -76,7 +75,7 @@ export async function followAddress(): Promise<void> {
   cursorLine.value = state.line ?? -1;
   withArrows.value = state.arrows !== false;
   panelShown.value = state.panel !== false;
-  if (state.tab !== undefined) bottom.value = state.tab as BottomTab;
+  if (state.tab !== undefined) bottom.value = state.tab;
   const known = experimentList.value.find(({ id }) => id === state.experiment) ?? experimentList.value[0];
   if (known === undefined) return;
   const range =

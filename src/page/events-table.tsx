@@ -2,34 +2,48 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { complain } from "./actions.js";
+import type { ExperimentClient } from "./api-client.js";
 import type { EventLines } from "./contract.js";
 import { client, cursorNs, experiment, rowName, shown, view } from "./state.js";
 import { clock } from "./text.js";
 
 const COUNT = 100;
-const page = signal<EventLines | undefined>(undefined);
+const page = signal<{ readonly source: ExperimentClient; readonly found: EventLines } | undefined>(undefined);
 const search = signal("");
 const reading = signal(false);
+/** Answers to earlier questions than this are late. */
+let asked = 0;
 
+/** Answers whether the table shows what was asked for. */
 async function load(query: {
   ns?: number;
   index?: number;
   search?: string;
   direction?: string;
-}): Promise<void> {
+}): Promise<boolean> {
   const source = client.value;
-  if (source === undefined) return;
+  if (source === undefined) return false;
+  const mine = ++asked;
   reading.value = true;
   try {
     const found = await source.events({ ...query, count: COUNT });
-    if (found.index < 0)
-      complain(`no event record ${query.direction === "previous" ? "before" : "after"} this matches`);
-    else page.value = found;
+    if (mine !== asked) return false;
+    if (found.index >= 0) {
+      page.value = { source, found };
+      return true;
+    }
+    complain(`no event record ${query.direction === "previous" ? "before" : "after"} this matches`);
   } catch (error) {
-    complain(error);
+    if (mine === asked) complain(error);
+  } finally {
+    if (mine === asked) reading.value = false;
   }
-  reading.value = false;
+  return false;
 }
+
+/** What is known of the trace that is shown. */
+const current = (): EventLines | undefined =>
+  page.value?.source === client.value ? page.value?.found : undefined;
 
 export function EventsTable() {
   const box = useRef<HTMLDivElement>(null);
@@ -38,21 +52,21 @@ export function EventsTable() {
   useEffect(() => {
     if (!isReady) return;
     // The cursor was moved from within the table: it is there already.
-    const known = page.value;
+    const known = current();
     if (known?.lines.some(({ ns }) => ns === at)) return;
     const timer = setTimeout(() => void load({ ns: at }), 200);
     return () => clearTimeout(timer);
-  }, [at, isReady]);
+  }, [at, isReady, client.value]);
   useEffect(() => {
     box.current?.querySelector(".current")?.scrollIntoView({ block: "nearest" });
   }, [at, page.value]);
-  const found = page.value;
+  const found = current();
   const go = (direction: "next" | "previous"): void => {
-    const current = found?.lines.find(({ ns }) => ns >= at)?.index ?? found?.index ?? 0;
-    const index = direction === "next" ? current + 1 : Math.max(0, current - 1);
-    void load({ index, search: search.value, direction }).then(() => {
-      const first = page.value?.lines[0];
-      if (first !== undefined && search.value !== "") cursorNs.value = first.ns;
+    const here = found?.lines.find(({ ns }) => ns >= at)?.index ?? found?.index ?? 0;
+    const index = direction === "next" ? here + 1 : Math.max(0, here - 1);
+    void load({ index, search: search.value, direction }).then((isFound) => {
+      const first = current()?.lines[0];
+      if (isFound && first !== undefined && search.value !== "") cursorNs.value = first.ns;
     });
   };
   return (

@@ -9,9 +9,10 @@ import { installKeys } from "./keys.js";
 import { Minimap } from "./minimap.js";
 import { Scatter } from "./scatter.js";
 import { SidePanel } from "./side-panel.js";
-import { type BottomTab, bottom, experiment, failure, panelShown, theme } from "./state.js";
+import { bottom, experiment, failure, panelShown, theme } from "./state.js";
 import { TimelineView } from "./timeline-view.js";
 import { Toolbar } from "./toolbar.js";
+import type { BottomTab } from "./url-state.js";
 
 const TABS: readonly (readonly [tab: BottomTab, label: string])[] = [
   ["scatter", "Durations"],

@@ -16,12 +16,17 @@ export function Minimap() {
   };
   useEffect(() => {
     if (whole === undefined || client.value === undefined) return;
+    let isAwaited = true;
     void Promise.all([client.value.density(whole, PIXELS), client.value.series(whole, PIXELS)])
       .then(([density, series]) => {
+        if (!isAwaited) return;
         data.current = { density, cpu: series.find(({ name }) => name === "cpu")?.values ?? [] };
         draw();
       })
       .catch(() => {});
+    return () => {
+      isAwaited = false;
+    };
   }, [now?.knownUntilNs, whole, client.value]);
   useEffect(draw, [shown.value, theme.value, slowInstances.value]);
   useEffect(() => {

@@ -7,7 +7,7 @@ import { Doing } from "../history/doing.js";
 export type Theme = "dark" | "light";
 export type Colors = Readonly<Record<Doing, string>>;
 
-export const LIGHT: Colors = {
+const LIGHT: Colors = {
   [Doing.none]: "#ffffff",
   [Doing.unknown]: "#b8b8b8",
   [Doing.user]: "#009e73",
@@ -71,7 +71,6 @@ export interface Ground {
   readonly faint: string;
   readonly accent: string;
   readonly alarm: string;
-  readonly onState: string;
 }
 
 export function groundOf(theme: Theme): Ground {
@@ -84,7 +83,6 @@ export function groundOf(theme: Theme): Ground {
         faint: "#8b939e",
         accent: "#74c9f2",
         alarm: "#ff5c49",
-        onState: "#f7f9fb",
       }
     : {
         back: "#ffffff",
@@ -94,7 +92,6 @@ export function groundOf(theme: Theme): Ground {
         faint: "#69717c",
         accent: "#0072b2",
         alarm: "#c8231a",
-        onState: "#ffffff",
       };
 }
 

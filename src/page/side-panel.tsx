@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { type ComponentChildren, Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import { complain, selectInstance, selectRange, showCritical, showEventsAt } from "./actions.js";
+import type { ExperimentClient } from "./api-client.js";
 import { DOING_LABELS, type PeriodLine, type RangeSummary } from "./contract.js";
 import { colorsOf, seriesColor } from "./palette.js";
 import { paragraphs } from "./paragraphs.js";
@@ -28,7 +29,10 @@ import { showLine } from "./timeline-view.js";
 import type { Range } from "./view.js";
 
 const summary = signal<RangeSummary | undefined>(undefined);
-const whyText = signal<{ readonly id: number; readonly lines: readonly string[] } | undefined>(undefined);
+/** Of one instance of one trace. */
+const whyText = signal<
+  { readonly source: ExperimentClient; readonly id: number; readonly lines: readonly string[] } | undefined
+>(undefined);
 const explaining = signal(-1);
 /** Lines of a list. */
 const MOST = 8;
@@ -309,10 +313,11 @@ function State({ chosen: { moment } }: { chosen: Extract<Selection, { kind: "sta
 }
 
 async function explain(line: PeriodLine): Promise<void> {
+  const source = client.value;
+  if (source === undefined) return;
   explaining.value = line[0];
   try {
-    const answer = await client.value?.why(line[0]);
-    if (answer !== undefined) whyText.value = { id: line[0], lines: answer.text };
+    whyText.value = { source, id: line[0], lines: (await source.why(line[0])).text };
   } catch (error) {
     complain(error);
   }
@@ -323,7 +328,8 @@ function Instance({ chosen: { line, details } }: { chosen: Extract<Selection, { 
   const [id, period, beginNs, endNs, row] = line;
   const info = experiment.value?.periods[period];
   const range = { beginNs, endNs };
-  const text = whyText.value?.id === id ? whyText.value.lines : undefined;
+  const why = whyText.value;
+  const text = why?.id === id && why.source === client.value ? why.lines : undefined;
   return (
     <div data-testid="instance" class="card">
       <h2>

@@ -13,6 +13,7 @@ import type {
 import type { Theme } from "./palette.js";
 import { outlierLimits } from "./period-lanes.js";
 import { type DisplayLine, displayLines, type RowSize, type Sort } from "./rows.js";
+import type { BottomTab } from "./url-state.js";
 import type { Range, View } from "./view.js";
 
 /** What the side panel is about. */
@@ -26,8 +27,6 @@ export interface Mark {
   readonly ns: number;
   readonly label: string;
 }
-
-export type BottomTab = "scatter" | "distribution" | "events";
 
 export const experimentList = signal<readonly ExperimentInfo[]>([]);
 export const incidentList = signal<readonly IncidentLine[]>([]);

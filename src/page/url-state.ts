@@ -1,6 +1,10 @@
 /** The view as the address after `#`: whoever opens the link sees the same. */
 import { ROW_SIZES, type RowSize, type Sort } from "./rows.js";
 
+/** What is shown below the timeline. */
+export const BOTTOM_TABS = ["scatter", "events"] as const;
+export type BottomTab = (typeof BOTTOM_TABS)[number];
+
 export interface UrlState {
   readonly experiment?: string;
   /** `ns` since the origin. */
@@ -18,7 +22,7 @@ export interface UrlState {
   readonly folded?: readonly string[];
   readonly marks?: readonly number[];
   readonly theme?: "dark" | "light";
-  readonly tab?: string;
+  readonly tab?: BottomTab;
   /** Row and moment of the selected state. */
   readonly state?: readonly [row: number, ns: number];
   /** Row and range of the critical path. */
@@ -91,7 +95,7 @@ export function decode(text: string): UrlState {
   for (const name of ["arrows", "panel"] as const) if (query.get(name) === "0") state[name] = false;
   const theme = query.get("theme");
   if (theme === "dark" || theme === "light") state.theme = theme;
-  const tab = query.get("tab");
-  if (tab !== null) state.tab = tab;
+  const tab = BOTTOM_TABS.find((one) => one === query.get("tab"));
+  if (tab !== undefined) state.tab = tab;
   return state;
 }

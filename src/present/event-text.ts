@@ -6,16 +6,11 @@ function quoted(text: string): string {
   return `"${printable(text.replace(/[\\"]/g, "\\$&").replace(/\n/g, "\\n").replace(/\t/g, "\\t"))}"`;
 }
 
-/** A value as `FieldKind` "value" gives it: enumerations are `{ value, labels }`. */
-export function fieldText(value: unknown): string {
+/** A value as `FieldKind` "value" gives it. */
+function fieldText(value: unknown): string {
   if (typeof value === "string") return quoted(value);
   if (Array.isArray(value)) return `[ ${value.map((item, i) => `[${i}] = ${fieldText(item)}`).join(", ")} ]`;
-  if (value !== null && typeof value === "object") {
-    const { labels, value: number } = value as { labels?: unknown; value?: unknown };
-    if (Array.isArray(labels))
-      return labels.length > 0 ? `( ${quoted(String(labels[0]))} : container = ${number} )` : `${number}`;
-    return fieldsText(value as Record<string, unknown>);
-  }
+  if (value !== null && typeof value === "object") return fieldsText(value as Record<string, unknown>);
   return String(value);
 }
 

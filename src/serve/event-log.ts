@@ -2,10 +2,11 @@
  * Event records by their place in the trace: one pass counts them and remembers the moment of every so-manyth, pages
  * are then read from the nearest such moment on.
  */
+import { ByteWriter } from "../base/byte-writer.js";
 import { UsageError } from "../base/errors.js";
-import { fieldsText } from "../present/event-text.js";
+import { Merge } from "../ctf/merge.js";
+import { payloadPrinter } from "../ctf/print/payload-printer.js";
 import type { CtfSource } from "../sources/ctf.js";
-import type { EventInfo } from "../sources/source.js";
 
 export interface EventQuery {
   /** Place of the first line, or the moment that it is at or after. */
@@ -22,8 +23,8 @@ export interface EventLine {
   readonly ns: number;
   readonly host: number;
   readonly cpu: number;
-  readonly stream: string;
   readonly name: string;
+  /** The payload as babeltrace2's text sink writes it. */
   readonly text: string;
 }
 
@@ -37,6 +38,8 @@ export interface EventPage {
 export const EVENT_COLUMNS = ["time", "host", "cpu", "name", "text"] as const;
 const EVERY = 4096;
 const MOST_LINES = 5000;
+/** Event records between looks at whether more are wanted. */
+const MOST_IN_TURN = 256;
 
 export class EventLog {
   /** Moment of record `i * EVERY`, and how many records before it have the same moment. */
@@ -89,31 +92,26 @@ export class EventLog {
     if (first >= this.#total) return;
     const checkpoint = Math.floor(first / EVERY);
     const beginNs = this.#moments[checkpoint]!;
-    const source = this.open();
-    const { info } = source;
+    const { info, experiment } = this.open();
     let at = checkpoint * EVERY - this.#same[checkpoint]!;
     let going = true;
-    const name = new Map<EventInfo, string>(info.events.map((event) => [event, event.name]));
-    source.subscribe({
-      matches: () => true,
-      fields: { payload: { from: "payload:", kind: "value" } },
-      handle: (r) => {
-        const index = at++;
-        if (!going || index < first) return;
-        going = each(() => ({
-          index,
-          ns: r.ns,
-          host: r.host,
-          cpu: r.cpu,
-          stream: info.streams[r.stream]?.path ?? "",
-          name: name.get(r.event) ?? "",
-          text: fieldsText((r.payload ?? {}) as Record<string, unknown>),
-        }));
-      },
+    const out = new ByteWriter(-1, 1 << 12);
+    const decoders = payloadPrinter(out, experiment.generate, (reader, event) => {
+      const index = at++;
+      if (!going || index < first) return;
+      const { trace } = info.streams[reader.index]!;
+      going = each(() => ({
+        index,
+        ns: reader.ns,
+        host: info.traces[trace]!.host,
+        cpu: reader.cpu,
+        name: event.name ?? "",
+        text: Buffer.from(out.u8.buffer, 0, out.at).toString(),
+      }));
     });
-    const run = source.start({ beginNs });
-    while (going && !Number.isNaN(run.nextNs)) run.until(run.nextNs + 1e6);
-    run.end();
+    const merge = new Merge(experiment.readers(decoders, { beginNs }).readers, { beginNs });
+    while (going && merge.turn(MOST_IN_TURN)) {}
+    merge.close();
   }
 
   #indexAt(ns: number): number {

@@ -228,3 +228,42 @@ for (const { what, trace, tid, begin, end, expected, by, records } of HAND_CHECK
     if (by !== undefined) assert.equal(slice.by.tid, by);
   });
 }
+
+const snapshot = sharedTrace("snapshot/snapshot-1-20261123-165624-0");
+test("time in which another thread is not observed has no name", {
+  skip: needs(snapshot, "babeltrace2"),
+}, () => {
+  // CPU 0 is not remembered yet: what apache2 (576), whom mariadbd (566) waits for, did there, nobody knows.
+  const { code, stdout, stderr } = periscope([
+    ...["critical-path", "--json", "--tid", "566"],
+    ...["--begin", "1795452976.590881144", "--end", "1795452977.38087891"],
+    snapshot!,
+  ]);
+  assert.equal(code, 0, stderr);
+  const { slices, attributed, durationNs, certainty } = JSON.parse(
+    stdout.replace(/"(\w+EpochNs)": ?(\d+)/g, '"$1":"$2"'),
+  );
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the command
+  const unseen = slices.filter(({ kind, thread }: any) => kind === "unknown" && thread.tid === 576);
+  assert.ok(unseen.length > 0);
+  const seconds = (epochNs: bigint) =>
+    `${epochNs / 1_000_000_000n}.${String(epochNs % 1_000_000_000n).padStart(9, "0")}`;
+  let unseenNs = 0;
+  for (const { beginEpochNs, durationNs: ns } of unseen) {
+    const begin = BigInt(beginEpochNs);
+    const { stdout: text } = babeltrace2([
+      ...["--clock-seconds", "--begin", seconds(begin), "--end", seconds(begin + BigInt(ns))],
+      snapshot!,
+    ]);
+    const lines = text.split("\n").filter(Boolean);
+    assert.ok(lines.length > 2);
+    // It does nothing, and is not seen to get a CPU or to leave one.
+    for (const line of lines.slice(1, -1)) {
+      assert.doesNotMatch(line, /\{ pid = \d+, tid = 576,|(next|prev)_tid = 576\b/);
+    }
+    unseenNs += ns;
+  }
+  assert.ok(unseenNs > 0.02 * durationNs);
+  assert.ok(attributed <= 1 - unseenNs / durationNs, `${attributed}`);
+  assert.match(certainty.reasons.join(), /% of the time nothing is known/);
+});

@@ -13,6 +13,8 @@ const SERVICE = server("service");
 // biome-ignore lint/suspicious/noExplicitAny: JSON of the command
 type Json = any;
 
+const NOT_UNPACKED = "tools/unpack-causes.mjs has not run";
+
 function cause(name: string): string | undefined {
   const path = join(root, ".cache/causes", name);
   return existsSync(path) ? path : undefined;
@@ -156,7 +158,7 @@ const KNOWN: readonly Known[] = [
 
 for (const { name, kind, about, culprit, holder, slow, group: at, procname } of KNOWN) {
   const path = cause(name);
-  test(`known cause: ${name}`, { skip: path === undefined && "tools/unpack-causes.mjs has not run" }, () => {
+  test(`known cause: ${name}`, { skip: path === undefined && NOT_UNPACKED }, () => {
     const args = [...server(procname ?? "service"), path!];
     const why = whyOf(args);
     assert.equal(why.verdict, "outliers");
@@ -176,15 +178,17 @@ for (const { name, kind, about, culprit, holder, slow, group: at, procname } of 
   });
 }
 
-test("a server on another host: its thread is followed, and the clocks' error is told", () => {
-  const path = cause("two-hosts")!;
+const twoHosts = cause("two-hosts");
+test("a server on another host: its thread is followed, and the clocks' error is told", {
+  skip: twoHosts === undefined && NOT_UNPACKED,
+}, () => {
   const { stderr, stdout } = periscope([
     "critical-path",
     "--json",
     ...SERVICE,
     "--period",
     "connection",
-    path,
+    twoHosts!,
   ]);
   assert.match(
     stderr,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needs, periscope, sample, sharedTrace } from "../support.js";
-import { account, bytesOf, Numbers, type Truth } from "./lami/truth.js";
+import { account, bytesOf, cpuTimeIn, Numbers, readLines, silences, type Truth } from "./lami/truth.js";
 
 const TRACES: readonly (readonly [string, string | undefined])[] = [
   ["idle-small", sample("idle-small")],
@@ -61,6 +61,44 @@ for (const [name, path] of TRACES) {
       [...t.busyNs.values()].reduce((a, b) => a + b, 0),
     );
   });
+
+  test(
+    `${name}: a range that begins while a CPU is silent has what ran there since its begin`,
+    options,
+    () => {
+      const { lines, originSecond } = readLines(path!);
+      const moment = (ns: number) =>
+        `${originSecond + Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, "0")}`;
+      const quiet = silences(lines);
+      // One with a thread on the silent CPU, one with none; the middle one ends where the other begins.
+      const begins = [quiet.find(({ tid }) => tid > 0)!.ns, quiet.find(({ tid }) => tid === 0)!.ns];
+      const [first, second] = begins.sort((a, b) => a - b) as [number, number];
+      for (const [from, to] of [
+        [first, lines[lines.length - 1]!.ns],
+        [second, lines[lines.length - 1]!.ns],
+        [first, second],
+      ] as const) {
+        const wanted = cpuTimeIn(lines, from, to);
+        const { result, durationNs } = json(path!, "cputop", "--begin", moment(from), "--end", moment(to));
+        assert.equal(durationNs, wanted.endNs - wanted.beginNs);
+        for (const { cpu, busyNs, idleNs, unknownNs } of result.cpus) {
+          assert.deepEqual(
+            [busyNs, idleNs, unknownNs],
+            [wanted.busyNs.get(cpu) ?? 0, wanted.idleNs.get(cpu) ?? 0, 0],
+            `CPU ${cpu}`,
+          );
+        }
+        assert.deepEqual(
+          new Map(
+            result.threads
+              .filter((r: AnyResult) => r.runNs > 0)
+              .map((r: AnyResult) => [r.thread.tid, r.runNs]),
+          ),
+          new Map([...wanted.runNs].sort(([a, x], [b, y]) => y - x || a - b)),
+        );
+      }
+    },
+  );
 
   test(
     `${name}: system calls of every thread: count, least, most, sum, deviation, quantiles`,

@@ -226,13 +226,16 @@ for (const name of [
   "case2-xz-outlier",
   "case3-dns-outlier",
   "case4-coredump-outlier",
+  // One CPU is remembered 0.8 s longer than the other.
+  "snapshot/snapshot-1-20261123-165624-0",
 ]) {
   const path = sharedTrace(name);
+  const isSnapshot = name.startsWith("snapshot");
   test(`states are what a plain replay says: ${name}`, { skip: needs(path, "babeltrace2") }, async () => {
     const builder = new HistoryBuilder(openSource([path!]));
     while (!builder.step(Number.POSITIVE_INFINITY));
     const { history } = builder;
-    const replay = await replayOf(path!, history.originNs);
+    const replay = await replayOf(path!, history.originNs, isSnapshot);
     assert.equal(replay.records.length, history.eventRecords);
     assert.equal(replay.beginNs, history.beginNs);
     const replayed = new Map<number, readonly State[]>();

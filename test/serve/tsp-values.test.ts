@@ -180,6 +180,39 @@ test(
   },
 );
 
+test(
+  "the events table has the fields as babeltrace2 prints them, enumerations with their labels",
+  withBabeltrace,
+  async () => {
+    const { UUID } = await tsp.experiment();
+    const { records } = await tsp.replayed();
+    const id = await tsp.outputId("TmfEventTableDataProvider");
+    const lines = async (index: number, count: number, more: Record<string, unknown> = {}) =>
+      modelOf(
+        await tsp.client.fetchTableLines(UUID, id, QueryHelper.tableQuery([], index, count, more as never)),
+      ).model.lines;
+    let labelled = 0;
+    for (const name of new Set(records.map((record) => record.name))) {
+      const index = records.findIndex((record) => record.name === name);
+      const [line] = await lines(index, 1);
+      const { payload } = records[index]!;
+      // babeltrace2 2.0.4 prints an older string where a string is empty.
+      if (line!.cells[4]!.content.includes('""')) continue;
+      assert.equal(line!.cells[4]!.content, payload);
+      if (payload.includes(": container = ")) labelled++;
+    }
+    assert.ok(labelled > 0);
+    const tcp = records.findIndex(({ payload }) =>
+      payload.includes('transport_header_type = ( "_tcp" : container'),
+    );
+    const [found] = await lines(0, 1, {
+      table_search_expressions: { 4: '"_tcp" : container' },
+      table_search_direction: "NEXT",
+    });
+    assert.equal(Number(found!.index), tcp);
+  },
+);
+
 test("the events table: by index, by time, search forwards and backwards", async () => {
   const { UUID, start, nbEvents } = await tsp.experiment();
   const id = await tsp.outputId("TmfEventTableDataProvider");

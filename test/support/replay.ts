@@ -20,6 +20,9 @@ export function settled(states: readonly State[]): State[] {
 }
 
 class NaiveCpu {
+  /** `firstNs`: moment of its first line. */
+  constructor(readonly firstNs: number) {}
+
   readonly states: State[] = [];
   /** -1 not known yet. */
   tid = -1;
@@ -40,6 +43,10 @@ class NaiveThread {
   readonly states: State[] = [];
   call: { readonly name: string; readonly ns: number } | undefined;
   onCpu = false;
+  /** It waits for a CPU, as far as is known. */
+  isReady = false;
+  /** Where it was seen last; -1 nowhere. */
+  cpu = -1;
   /** Woken since it got its CPU. */
   wokenEarly = false;
   /** Number of threads that had this number. */
@@ -51,29 +58,44 @@ export class Replay {
   readonly cpus = new Map<number, NaiveCpu>();
   readonly threads = new Map<number, NaiveThread>();
   /** Every event record, in the order of the lines. */
-  readonly records: { readonly ns: number; readonly name: string; readonly cpu: number }[] = [];
+  readonly records: {
+    readonly ns: number;
+    readonly name: string;
+    readonly cpu: number;
+    readonly payload: string;
+  }[] = [];
   /** In order of their ends. */
   readonly calls: Call[] = [];
 
-  constructor(private readonly originNs: bigint) {}
+  /** Of a snapshot, CPUs are remembered from their first line on only. */
+  constructor(
+    private readonly originNs: bigint,
+    private readonly isSnapshot = false,
+  ) {}
 
   line(text: string): void {
     const parts = /^\[(\d+)\.(\d{9})\] (?:\S+ )?(\S+): \{ cpu_id = (\d+) \}, (.*)$/.exec(text);
     if (parts === null) return;
     const ns = Number(BigInt(parts[1]! + parts[2]!) - this.originNs);
     const [, , , name, number, rest] = parts as unknown as string[];
-    this.records.push({ ns, name: name!, cpu: Number(number) });
-    const cpu = entry(this.cpus, Number(number), () => new NaiveCpu());
+    const contents = /^(?:\{[^}]*\}, )?(\{.*\})$/.exec(rest!)?.[1] ?? "";
+    this.records.push({ ns, name: name!, cpu: Number(number), payload: contents });
+    const cpu = entry(this.cpus, Number(number), () => new NaiveCpu(ns));
     const payload = rest!.slice(rest!.lastIndexOf("}, {") + 1);
     const field = (key: string): number => Number(new RegExp(`[{,] ${key} = (-?\\d+)`).exec(payload)?.[1]);
     switch (name) {
       case "sched_switch":
-        this.#switches(cpu, field("prev_tid"), field("prev_state"), field("next_tid"), ns);
+        this.#switches(cpu, Number(number), field("prev_tid"), field("prev_state"), field("next_tid"), ns);
         break;
       case "sched_waking":
       case "sched_wakeup_new":
-        this.#wakes(field("tid"), ns);
+        this.#wakes(field("tid"), field("target_cpu"), ns);
         break;
+      case "sched_migrate_task": {
+        const thread = this.#thread(field("tid"));
+        if (thread.isReady) this.#ready(thread, field("dest_cpu"), ns);
+        break;
+      }
       case "sched_process_fork": {
         const child = this.threads.get(field("child_tid"));
         if (child !== undefined) child.lives++;
@@ -103,6 +125,7 @@ export class Replay {
         if (edge === undefined) return;
         const tid = Number(/[{,] tid = (\d+)/.exec(rest!)![1]);
         // Calls that the tracer has no description of are told apart by their numbers.
+        if (cpu.tid < 0) this.#hadFromFirst(cpu, tid);
         this.#calls(tid, edge, call === "unknown" ? `unknown ${field("id")}` : call!, ns);
       }
     }
@@ -141,19 +164,28 @@ export class Replay {
     thread?.states.push([ns, "cpu"]);
   }
 
-  #switches(cpu: NaiveCpu, prev: number, state: number, next: number, ns: number): void {
-    if (cpu.tid < 0) {
-      // Who leaves a CPU first had it from the beginning.
-      const what = prev === 0 ? "idle" : `user ${prev}`;
-      cpu.states.forEach(([at, seen], i) => {
-        if (seen === "?") cpu.states[i] = [at, what];
-      });
-      cpu.states.unshift([this.beginNs, what]);
-      if (prev !== 0) this.#thread(prev).states.unshift([this.beginNs, "cpu"]);
-    }
+  /** Who is seen on a CPU first, or to leave it, had it from the beginning. */
+  #hadFromFirst(cpu: NaiveCpu, tid: number): void {
+    const beginNs = this.isSnapshot ? cpu.firstNs : this.beginNs;
+    const what = tid === 0 ? "idle" : `user ${tid}`;
+    cpu.states.forEach(([at, seen], i) => {
+      if (seen === "?") cpu.states[i] = [at, what];
+    });
+    cpu.states.unshift([beginNs, what]);
+    cpu.tid = tid;
+    if (tid === 0) return;
+    const thread = this.#thread(tid);
+    thread.states.unshift([beginNs, "cpu"]);
+    thread.onCpu = true;
+  }
+
+  #switches(cpu: NaiveCpu, number: number, prev: number, state: number, next: number, ns: number): void {
+    if (cpu.tid < 0) this.#hadFromFirst(cpu, prev);
     if (prev !== 0) {
       const thread = this.#thread(prev);
       thread.onCpu = false;
+      thread.cpu = number;
+      thread.isReady = (state & 0xff) === 0;
       // Bits beyond the lowest eight say that it was preempted; 16 and 32 that it is no more.
       const bits = state & 0xff;
       thread.states.push([ns, bits === 0 ? "runnable" : (bits & 0x30) !== 0 ? "none" : "waits"]);
@@ -165,17 +197,26 @@ export class Replay {
     // Woken before it had left its CPU, and by nobody since: it never waited.
     if (last?.[1] === "waits" && thread.wokenEarly) thread.states.push([last[0], "runnable"]);
     thread.onCpu = true;
+    thread.isReady = false;
+    thread.cpu = number;
     thread.wokenEarly = false;
   }
 
-  #wakes(tid: number, ns: number): void {
+  #wakes(tid: number, target: number, ns: number): void {
     const thread = this.#thread(tid);
     if (thread.onCpu) {
       thread.wokenEarly = true;
       return;
     }
-    if (thread.states.at(-1)?.[1] === "runnable") return;
-    thread.states.push([ns, "runnable"]);
+    if (!thread.isReady) this.#ready(thread, thread.cpu < 0 ? target : thread.cpu, ns);
+  }
+
+  /** Of a CPU that is not remembered yet nobody knows what a thread does that is to run there. */
+  #ready(thread: NaiveThread, cpu: number, ns: number): void {
+    thread.isReady = true;
+    thread.cpu = cpu;
+    const isRemembered = !this.isSnapshot || this.cpus.has(cpu);
+    thread.states.push([ns, isRemembered ? "runnable" : "?"]);
   }
 }
 
@@ -185,11 +226,11 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return value;
 }
 
-export async function replayOf(path: string, originNs: bigint): Promise<Replay> {
+export async function replayOf(path: string, originNs: bigint, isSnapshot = false): Promise<Replay> {
   const child = spawn("babeltrace2", ["--clock-seconds", "--no-delta", path], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const replay = new Replay(originNs);
+  const replay = new Replay(originNs, isSnapshot);
   for await (const line of createInterface({ input: child.stdout.setEncoding("latin1") })) replay.line(line);
   return replay;
 }

@@ -169,13 +169,13 @@ function headText(trace: Trace, event: EventRecordClass, options: PrettyOptions,
 }
 
 /** A scope that is printed after the packet context. */
-interface PrintedTree {
+export interface PrintedTree {
   readonly scope: "common" | "specific" | "payload";
   readonly tree: FieldClass;
   readonly shown: boolean;
 }
 
-function printedTrees(stream: DataStream, event: EventRecordClass): PrintedTree[] {
+export function printedTrees(stream: DataStream, event: EventRecordClass): PrintedTree[] {
   return recordTrees(stream.class, event).map(({ scope, tree }) => ({ scope, tree, shown: isVisible(tree) }));
 }
 
@@ -366,7 +366,7 @@ function jsonHead(stream: DataStream, event: EventRecordClass): string {
   return `${text}"name":${JSON.stringify(event.name ?? null)}`;
 }
 
-function interpretPrinter(
+export function interpretPrinter(
   out: ByteWriter,
   trees: readonly PrintedTree[],
   print: (reader: DataStreamReader, values: readonly RawValue[]) => void,

@@ -300,3 +300,53 @@ export function account(trace: string): Truth {
     sent,
   };
 }
+
+/** What ran on the CPUs in a range, from switches alone. */
+export interface CpuTime {
+  /** First and last event record of the range: ns since the trace's first second. */
+  readonly beginNs: number;
+  readonly endNs: number;
+  /** By tid; idle is not in it. */
+  readonly runNs: Map<number, number>;
+  /** By CPU. */
+  readonly busyNs: Map<number, number>;
+  readonly idleNs: Map<number, number>;
+}
+
+/** Every stay on a CPU, cut to the event records between two moments (both inclusive, ns since the first second). */
+export function cpuTimeIn(lines: readonly Line[], fromNs: number, toNs: number): CpuTime {
+  const inside = lines.filter(({ ns }) => ns >= fromNs && ns <= toNs);
+  const [beginNs, endNs] = [inside[0]!.ns, inside[inside.length - 1]!.ns];
+  const time: CpuTime = { beginNs, endNs, runNs: new Map(), busyNs: new Map(), idleNs: new Map() };
+  const add = (map: Map<number, number>, key: number, ns: number) => map.set(key, (map.get(key) ?? 0) + ns);
+  for (const cpu of new Set(lines.map((line) => line.cpu))) {
+    const switches = lines.filter((line) => line.cpu === cpu && line.name === "sched_switch");
+    switches.forEach(({ ns, payload }, i) => {
+      const stays = [[integer(payload, "prev_tid"), switches[i - 1]?.ns ?? lines[0]!.ns, ns]];
+      // Nobody is seen to leave after the last one.
+      if (i === switches.length - 1) stays.push([integer(payload, "next_tid"), ns, Number.POSITIVE_INFINITY]);
+      for (const [tid, from, to] of stays as [number, number, number][]) {
+        const spent = Math.min(to, endNs) - Math.max(from, beginNs);
+        if (spent <= 0) continue;
+        add(tid === 0 ? time.idleNs : time.busyNs, cpu, spent);
+        if (tid !== 0) add(time.runNs, tid, spent);
+      }
+    });
+  }
+  return time;
+}
+
+/** Middles of the longest silences of every CPU, with the tid of who ran there: where a range may begin. */
+export function silences(lines: readonly Line[]): { readonly tid: number; readonly ns: number }[] {
+  const found: { tid: number; ns: number; length: number }[] = [];
+  for (const cpu of new Set(lines.map((line) => line.cpu))) {
+    const own = lines.filter((line) => line.cpu === cpu);
+    let tid = -1;
+    own.forEach((line, i) => {
+      if (line.name === "sched_switch") tid = integer(line.payload, "next_tid");
+      const length = (own[i + 1]?.ns ?? line.ns) - line.ns;
+      if (tid >= 0 && length > 0) found.push({ tid, ns: line.ns + Math.floor(length / 2), length });
+    });
+  }
+  return found.sort((a, b) => b.length - a.length);
+}
