@@ -18,7 +18,7 @@ import type { Tables } from "./tables.js";
 
 const MAGIC = 0x31485350;
 /** Raise it when what is written, or what it means, changes. */
-export const STORE_VERSION = 3;
+export const STORE_VERSION = 4;
 /** Bytes before the header: magic, version, length of the header (32 bits each), 4 spare ones, sum of the header. */
 const START = 24;
 
