@@ -232,6 +232,9 @@ class Controller {
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#up(event));
+    canvas.addEventListener("pointercancel", () => {
+      this.#drag = undefined;
+    });
     canvas.addEventListener("pointerleave", () => {
       this.#hover = undefined;
       pointer.ns = undefined;

@@ -27,6 +27,28 @@ const FORMATS: readonly (readonly [format: string, label: string])[] = [
   ["parquet", "States as Parquet"],
 ];
 
+/** Files go to the user's folder; what is no file is the server's refusal, which must not take the page's place. */
+function save(url: string): void {
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  frame.addEventListener("load", () => {
+    const answer = frame.contentDocument?.body.textContent ?? "";
+    if (answer !== "") complain(refusalIn(answer));
+    frame.remove();
+  });
+  frame.src = url;
+  document.body.append(frame);
+}
+
+/** The server's own words; a proxy's are no JSON. */
+function refusalIn(answer: string): string {
+  try {
+    return (JSON.parse(answer) as { error?: string }).error ?? answer;
+  } catch {
+    return answer;
+  }
+}
+
 export function Toolbar() {
   const now = experiment.value;
   const choose = (value: string): void => {
@@ -44,8 +66,7 @@ export function Toolbar() {
   const download = (format: string): void => {
     if (format === "png") exportPng();
     else if (format === "print") window.print();
-    else if (client.value !== undefined)
-      window.location.assign(client.value.exportAddress(format, selectedRange.value));
+    else if (client.value !== undefined) save(client.value.exportAddress(format, selectedRange.value));
   };
   return (
     <header class="toolbar">
@@ -153,7 +174,12 @@ export function Toolbar() {
         <option value="png">Picture (PNG)</option>
         <option value="print">Print</option>
         {FORMATS.map(([format, label]) => (
-          <option key={format} value={format}>
+          <option
+            key={format}
+            value={format}
+            // Spans are periods.
+            disabled={format === "otlp" && (now?.periods.length ?? 0) === 0}
+          >
             {label}
           </option>
         ))}

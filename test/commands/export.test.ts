@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { parquetReadObjects } from "hyparquet";
-import { babeltrace2, needs, periscope, root } from "../support.js";
+import { babeltrace2, needs, periscope, root, sample } from "../support.js";
 import { readPerfetto } from "./perfetto-reader.js";
 
 const trace = join(root, "samples/dns-outlier");
@@ -131,6 +131,24 @@ test("Perfetto: slices nest, threads have names, wake-ups go forward, periods ar
   const expected = loggedInstances("request").map(([begin, end]) => end! - begin!);
   for (const one of expected) assert.ok(durations.includes(one), `a request of ${one} ns`);
   assert.ok(expected.length > 5);
+});
+
+test("Perfetto: the process of a thread is told though its first thread is not seen", () => {
+  // Until then lttng-sessiond's "Client management" is all that there is.
+  const path = join(directory, "one-thread");
+  const range = ["--end", "1795452900.5668"];
+  const run = periscope(["export", "--format", "perfetto", "-o", path, ...range, sample("idle-small")]);
+  assert.equal(run.code, 0, run.stderr);
+  const { trees } = readPerfetto(readFileSync(path));
+  const threads = trees.flatMap((tree) => tree.threads ?? []);
+  assert.deepEqual(
+    threads.map(({ tid, tgid }) => [tid, tgid]),
+    [[284, 275]],
+  );
+  assert.deepEqual(
+    trees.flatMap(({ processes = [] }) => processes.map(({ pid }) => pid)),
+    [275],
+  );
 });
 
 test("Perfetto: the kernel's switches, wake-ups and interrupts are those that babeltrace2 tells", {

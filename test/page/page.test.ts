@@ -1,6 +1,7 @@
 // The page in a real browser: Debian's Chromium, driven by playwright-core. What it says is held against the command line.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
@@ -96,4 +97,26 @@ test("exports: the picture is a PNG, the tables come", { skip }, async () => {
   assert.equal((await saved("parquet")).toString("latin1", 0, 4), "PAR1");
   assert.deepEqual(wrong, []);
   await close();
+});
+
+test("an export that fails is told, and the page stays; spans are offered where there are periods", {
+  skip,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "periscope-gone-"));
+  const gone = join(directory, "trace");
+  cpSync(join(root, "samples/idle-small"), gone, { recursive: true });
+  const other = await startServer("serve", [gone]);
+  try {
+    const { page, close } = await openPage(browser, other);
+    await page.getByTestId("status").getByText("event records").waitFor();
+    assert.equal(await page.locator("option[value=otlp]").isDisabled(), true);
+    rmSync(gone, { recursive: true });
+    await page.getByLabel("Export").selectOption("stacks");
+    await page.getByRole("alert").getByText(gone).waitFor();
+    assert.equal(await page.getByTestId("timeline").count(), 1);
+    await close();
+  } finally {
+    await other.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
