@@ -1,4 +1,4 @@
-/** What is wrong with a collector's certificate or TLS, in words; undefined: it is something else. */
+/** What is wrong with a collector's certificate, in words; undefined: it is something else. */
 export function certificateTrouble({ code }: NodeJS.ErrnoException): string | undefined {
   switch (code) {
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
@@ -6,11 +6,12 @@ export function certificateTrouble({ code }: NodeJS.ErrnoException): string | un
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
       return "its certificate is not signed by an authority that this host knows (--ca)";
-    case "ERR_SSL_WRONG_VERSION_NUMBER":
-    case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
-    case "EPROTO":
-      return "it speaks no TLS on this port";
     default:
       return undefined;
   }
+}
+
+/** That the other side answers, but not by TLS. */
+export function speaksNoTls({ code = "" }: NodeJS.ErrnoException): boolean {
+  return ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG", "EPROTO"].includes(code);
 }

@@ -5,7 +5,7 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { realtimeNs } from "../base/realtime.js";
-import { certificateTrouble } from "./certificate-trouble.js";
+import { certificateTrouble, speaksNoTls } from "./certificate-trouble.js";
 import {
   type AgentMessage,
   type CollectorMessage,
@@ -221,5 +221,6 @@ export class CollectorConnection {
 
 function wordsOf(error: NodeJS.ErrnoException): string {
   if (error.code === "ECONNREFUSED") return "connection refused";
+  if (speaksNoTls(error)) return "it speaks no TLS; a collector without certificates wants --plain";
   return certificateTrouble(error) ?? error.message;
 }

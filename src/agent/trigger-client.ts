@@ -6,7 +6,7 @@ import { request as http } from "node:http";
 import { request as https } from "node:https";
 import { connect, type Socket } from "node:net";
 import { PeriscopeError } from "../base/errors.js";
-import { certificateTrouble } from "./certificate-trouble.js";
+import { certificateTrouble, speaksNoTls } from "./certificate-trouble.js";
 import type { Attributes } from "./protocol.js";
 import { formatTriggerLine } from "./trigger-line.js";
 
@@ -171,6 +171,7 @@ function wordsOf(error: NodeJS.ErrnoException): string {
     case "ECONNRESET":
       return "closed without an answer (with certificates, a collector wants https://)";
     default:
+      if (speaksNoTls(error)) return "it speaks no TLS; a collector without certificates wants http://";
       return certificateTrouble(error) ?? error.message;
   }
 }

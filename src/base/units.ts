@@ -30,7 +30,7 @@ export function parseDuration(text: string, plainNs: number): number {
   const { value, unit } = split(text, "duration", "10ms");
   const scale = unit === "" ? plainNs : Object.hasOwn(DURATIONS, unit) ? DURATIONS[unit] : undefined;
   if (scale === undefined) {
-    throw new UsageError(`unrecognised units: "${text}", expected ns, us, ms, s, min or h`);
+    throw new UsageError(`unrecognised units: "${text}", expected ns, us, ms, s, min, h or d`);
   }
   return Math.round(value * scale);
 }

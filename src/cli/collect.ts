@@ -80,7 +80,7 @@ export const command: Command = {
     const address = args.get("listen") ?? LOOPBACK;
     if (!isLoopback(address) && token === undefined && tls?.ca === undefined) {
       throw new UsageError(
-        `collect: --listen ${address}: agents and triggers need --token-file or --tls-ca then`,
+        `collect: --listen ${address}: agents and triggers need --token-file or --tls-ca then; see periscope certificates`,
       );
     }
     if (!isLoopback(address) && tls === undefined) {
@@ -96,6 +96,12 @@ export const command: Command = {
     const relayTls = args.has("tls-relay");
     if (relayTls && tls === undefined)
       throw new UsageError("collect: --tls-relay needs --tls-cert and --tls-key");
+    if (!isLoopback(address) && !relayTls && !args.has("allow")) {
+      complain(
+        `warning: whoever reaches ${address} may write to LTTng's ports, which know no passwords, and read from them; ` +
+          "--allow NETWORK says who may connect",
+      );
+    }
     prioritize(URGENT);
     const collector = await Collector.start(
       {

@@ -41,8 +41,8 @@ export async function listen(
   let lastRefusal = 0;
   const accept = (accepted: Socket) => {
     const socket = prepare?.(accepted) ?? accepted;
-    const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    const peer = `${address}:${socket.remotePort}`;
+    const address = addressOf(socket);
+    const peer = peerOf(socket);
     const refused = !mayCome(address)
       ? "address not allowed"
       : sockets.size >= options.maxConnections
@@ -66,8 +66,20 @@ export async function listen(
     options.tls === undefined
       ? createServer({ pauseOnConnect: prepare !== undefined }, accept)
       : createTlsServer(options.tls, accept);
+  // Who hangs up during the handshake has no address any more when that is told.
+  const shaking = new Map<string, Socket>();
+  if (options.tls !== undefined) {
+    server.on("connection", (socket: Socket) => {
+      const peer = peerOf(socket);
+      shaking.set(peer, socket);
+      socket.on("close", () => setImmediate(() => shaking.delete(peer)));
+    });
+    server.on("secureConnection", (socket: Socket) => shaking.delete(peerOf(socket)));
+  }
   server.on("tlsClientError", (error: Error, socket: Socket) => {
-    log("warn", "no TLS", { port: name, peer: socket.remoteAddress, reason: error.message });
+    const gone = [...shaking].filter(([, { destroyed }]) => destroyed).map(([peer]) => peer);
+    const peer = socket.remoteAddress === undefined ? gone.join(", ") : peerOf(socket);
+    log("warn", "no TLS", { port: name, peer, reason: error.message });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -88,6 +100,14 @@ export async function listen(
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+function addressOf({ remoteAddress = "" }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/, "");
+}
+
+function peerOf(socket: Socket): string {
+  return `${addressOf(socket)}:${socket.remotePort}`;
 }
 
 function reason(error: NodeJS.ErrnoException): string {

@@ -1,11 +1,12 @@
 // The collector's HTTP port: what Prometheus reads, by Prometheus's own checker, and what Alertmanager sends.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { collectorArguments, Program } from "../support/programs.js";
+import { periscope } from "../support.js";
 
 const skipPromtool = spawnSync("promtool", ["--version"]).status === 0 ? false : "promtool is not installed";
 const directory = mkdtempSync(join(tmpdir(), "periscope-http-"));
@@ -178,4 +179,27 @@ test("promtool has nothing against the metrics", { skip: skipPromtool }, async (
   });
   assert.equal(stdout + stderr, "");
   assert.equal(status, 0);
+});
+
+test("https:// to a collector without certificates: what to say instead", () => {
+  const { code, stderr } = periscope(["trigger", "late", "--collector", url.replace("http:", "https:")]);
+  assert.equal(code, 1);
+  assert.match(stderr, /speaks no TLS; .* wants http:\/\//);
+});
+
+test("--listen warns of LTTng's open ports, unless --allow says who may come", async () => {
+  const token = join(directory, "token");
+  writeFileSync(token, "secret\n");
+  for (const [allow, isWarned] of [
+    [[], true],
+    [["--allow", "127.0.0.0/8"], false],
+  ] as const) {
+    const open = Program.start(
+      ...[...collectorArguments(join(directory, "open")), "--listen", "0.0.0.0", "--token-file", token],
+      ...allow,
+    );
+    await open.ready();
+    assert.equal(await open.kill(), 0);
+    assert.equal(/LTTng's ports, which know no passwords/.test(open.other.join("\n")), isWarned);
+  }
 });

@@ -318,6 +318,8 @@ test("an agent that ends lets its watchers go, and they find the next one", { sk
       again,
     );
     await arrived.finally(() => clearInterval(sender));
+    // Else the group's next triggers would be held up: its snapshot could still come.
+    await collector.line(({ event }) => event === "incident complete", "all is saved", again);
     assert.match(complaints, /^(.*gamma\.sock: nobody listens; triggers are dropped until .*\n)?$/);
   } finally {
     watch.kill();
@@ -418,6 +420,10 @@ test("who does not know the token is refused; names cannot leave the store", { s
   const told = await silent.line(({ event }) => event === "no collector", "it was refused");
   assert.match(String(told["reason"]), /no token \(agent --token-file\)/);
   await silent.kill();
+  const from = collector.lines.length;
+  periscope(["trigger", "x", "--collector", `https://127.0.0.1:${ports.agents}`]);
+  const distrustful = await collector.line(({ event }) => event === "no TLS", "who knows no authority", from);
+  assert.match(String(distrustful["peer"]), /^127\.0\.0\.1:\d+$/);
   const liar = Program.start(
     ...[
       "agent",
