@@ -441,6 +441,7 @@ test("a session profile is loaded, and records where it says", { skip }, async (
     names.map(([, name, type]) => `${type} ${name}`),
     [
       "SYSCALL read",
+      "SYSCALL getppid",
       "TRACEPOINT sched_switch",
       "TRACEPOINT irq_softirq_entry",
       "TRACEPOINT lttng_statedump_*",
