@@ -359,17 +359,28 @@ test("what is missing is said in one line", { skip }, () => {
 test("a daemon that ends while it records: what it had written stays", { skip }, async () => {
   const { lttng, at, started, periscope } = alone;
   const path = at("orphan");
-  const child = await started("-o", path);
+  // Buffers that fill at once, so that there is something written.
+  const child = await started("-o", path, "--buffer-size", "64K");
   let told = "";
   child.stderr!.on("data", (part: Buffer) => {
     told += part;
   });
-  await lttng.emit(5000);
-  for (const pid of lttng.daemons()) process.kill(pid, "SIGKILL");
+  await lttng.emit(5000, 10);
+  for (const pid of lttng.daemons()) {
+    if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("consumerd")) process.kill(pid, "SIGKILL");
+  }
+  // What moves the data ends after it.
+  for (let tries = 0; lttng.daemons().length > 0; tries++) {
+    assert.ok(tries < 100, "a daemon is left");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   child.kill("SIGINT");
   assert.equal(await ended(child), 1);
   assert.match(told, /No session daemon is available; what it had written until then is in .*orphan\n$/);
-  assert.equal(periscope(["info", path]).code, 0);
+  const theirs = babeltrace2([path]);
+  assert.equal(theirs.code, 0, theirs.stderr);
+  assert.match(theirs.stdout, / demo:tick: /);
+  assertSameText(periscope(["print", path]).stdout, theirs.stdout, "periscope print");
 });
 
 test("agent: a trigger, and the collector has what programs told; depth is not guessed", {
