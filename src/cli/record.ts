@@ -49,6 +49,7 @@ export const command: Command = {
     ],
     notes: [
       "Recording a kernel needs root. Nothing of the machine's own tracing is changed.",
+      "Without its kernel modules --backend lttng records what programs tell by LTTng-UST, for which nobody need be root.",
       "With a COMMAND, the exit code is its own (128 + N when signal N ended it); 0 where --duration or Ctrl-C ended it.",
     ].join("\n"),
   },

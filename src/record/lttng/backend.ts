@@ -18,7 +18,7 @@ import type {
   Recording,
   SavedTrace,
 } from "../recorder.js";
-import { eventNames, hasLttng, lttng, sessionNames, whyNoLttngKernel } from "./command.js";
+import { hasLttng, kernelNames, lttng, sessionNames, whyNoLttngKernel } from "./command.js";
 import { type Daemon, findOrStartDaemon } from "./daemon.js";
 import { type LttngEvents, lttngEvents, userSpaceEvents } from "./events.js";
 
@@ -118,13 +118,9 @@ class LttngSession {
 
 /** Throws `UsageError` for a name that a person gave and LTTng does not know: its tracer accepts any. */
 function enableKernelEvents({ calls, points, required }: LttngEvents, channel: readonly string[]): void {
-  const checked = (all: readonly string[], ...kind: string[]) =>
-    checkNames(
-      all.filter((name) => required.has(name)),
-      eventNames("--kernel", ...kind),
-    );
-  if (calls !== "all") checked(calls, "--syscall");
-  checked(points);
+  const named = (all: readonly string[]) => all.filter((name) => required.has(name));
+  if (calls !== "all") checkNames(named(calls), "--syscall");
+  checkNames(named(points), "--tracepoint");
   if (calls === "all") lttng("enable-event", ...channel, "--syscall", "--all");
   else if (calls.length > 0) lttng("enable-event", ...channel, "--syscall", calls.join(","));
   for (const point of points) {
@@ -137,7 +133,9 @@ function enableKernelEvents({ calls, points, required }: LttngEvents, channel: r
   }
 }
 
-function checkNames(patterns: readonly string[], names: readonly string[]): void {
+function checkNames(patterns: readonly string[], kind: "--syscall" | "--tracepoint"): void {
+  if (patterns.length === 0) return;
+  const names = kernelNames(kind);
   for (const pattern of patterns) {
     const regexp = globToRegExp(pattern);
     if (!names.some((name) => regexp.test(name))) {

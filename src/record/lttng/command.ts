@@ -42,9 +42,10 @@ export function sessionNames(): string[] {
   return namesOf("session", lttng("--mi", "xml", "list"));
 }
 
-/** Names of what can be recorded in a domain: `--kernel`, with `--syscall` system calls. */
-export function eventNames(...options: readonly string[]): string[] {
-  return namesOf("event", lttng("--mi", "xml", "list", ...options));
+/** Names of what LTTng can record of this kernel. */
+export function kernelNames(kind: "--syscall" | "--tracepoint"): string[] {
+  const syscall = kind === "--syscall" ? [kind] : [];
+  return namesOf("event", lttng("--mi", "xml", "list", "--kernel", ...syscall));
 }
 
 /** From LTTng's output for machines: in its text, names cannot be told from paths. */
