@@ -136,6 +136,8 @@ class CpuBundle {
 
 export class FtraceExport {
   readonly #cpus: (CpuBundle | undefined)[][] = [];
+  readonly #numbers: (number | undefined)[][] = [];
+  readonly #taken = new Set<number>();
   readonly #firstCpu: number[] = [];
   readonly #originNs: bigint;
   readonly #beginNs: number;
@@ -155,7 +157,7 @@ export class FtraceExport {
     let cpus = 0;
     info.hosts.forEach((_, host) => {
       this.#firstCpu.push(cpus);
-      // A stream is a CPU's: no host has more CPUs than that.
+      // A stream is a CPU's.
       cpus += info.streams.filter(({ trace }) => info.traces[trace]!.host === host).length;
     });
     this.#subscribe(source);
@@ -163,7 +165,20 @@ export class FtraceExport {
 
   #cpu(host: number, cpu: number): CpuBundle {
     const those = (this.#cpus[host] ??= []);
-    return (those[cpu] ??= new CpuBundle(host, cpu, this.#firstCpu[host]! + cpu));
+    return (those[cpu] ??= new CpuBundle(host, cpu, this.#numberOf(host, cpu)));
+  }
+
+  /** Of a CPU among those of all hosts. Where a host's own numbers have gaps, they may reach into those of the next one. */
+  #numberOf(host: number, cpu: number): number {
+    const numbers = (this.#numbers[host] ??= []);
+    let number = numbers[cpu];
+    if (number === undefined) {
+      number = this.#firstCpu[host]! + cpu;
+      while (this.#taken.has(number)) number++;
+      this.#taken.add(number);
+      numbers[cpu] = number;
+    }
+    return number;
   }
 
   #isShown(ns: number): boolean {
@@ -238,7 +253,7 @@ export class FtraceExport {
         timestamp.value(Number.isNaN(cpu.wakingNs) ? this.#epoch(ns) : whole(ns) - whole(cpu.wakingNs));
         cpu.wakingNs = ns;
         pid.value(numberOn(r.host, r.tid));
-        target.value(this.#firstCpu[r.host]! + (Number.isNaN(r.target) ? r.cpu : r.target));
+        target.value(this.#numberOf(r.host, Number.isNaN(r.target) ? r.cpu : r.target));
         prio.value(Number.isNaN(r.prio) ? DEFAULT_PRIO : r.prio + MAX_RT_PRIO);
         name.value(cpu.name(r.comm));
         const inInterrupt = cpu.irqDepth > 0 || cpu.timerDepth > 0;
