@@ -28,6 +28,7 @@ export const command: Command = {
       { name: "agent-port", value: "PORT", help: "periscope agent (default: 5345)" },
       { name: "http-port", value: "PORT", help: "triggers, incidents, metrics, health (default: 5346)" },
       { name: "listen", value: "ADDRESS", help: `of all ports (default: ${LOOPBACK})` },
+      { name: "relay-listen", value: "ADDRESS", help: "of LTTng's ports, where that is another one" },
       {
         name: "allow",
         value: "NETWORK",
@@ -65,7 +66,7 @@ export const command: Command = {
     ],
     notes: [
       "Without --token-file or --tls-ca, agents may only connect from loopback. LTTng's ports know no passwords: " +
-        "leave them on loopback, or say --allow.",
+        "leave them on loopback (--relay-listen), or say --allow.",
       "An LTTng 2.13 trigger with --action=snapshot-session S --name=periscope-trigger --url=net://COLLECTOR " +
         "raises an incident as soon as its snapshot begins.",
     ].join("\n"),
@@ -86,8 +87,9 @@ export const command: Command = {
     if (!isLoopback(address) && tls === undefined) {
       complain("warning: without --tls-cert, the token and all traces go through the network as they are");
     }
-    const at = (option: string, otherwise: number, withTls: boolean): ListenOptions => ({
-      address,
+    const relayAddress = args.get("relay-listen") ?? address;
+    const at = (option: string, otherwise: number, withTls: boolean, on = relayAddress): ListenOptions => ({
+      address: on,
       port: portOf(args, option, otherwise),
       allow: args.all("allow"),
       maxConnections: numberOf(args, "max-connections") ?? 2000,
@@ -96,10 +98,10 @@ export const command: Command = {
     const relayTls = args.has("tls-relay");
     if (relayTls && tls === undefined)
       throw new UsageError("collect: --tls-relay needs --tls-cert and --tls-key");
-    if (!isLoopback(address) && !relayTls && !args.has("allow")) {
+    if (!isLoopback(relayAddress) && !relayTls && !args.has("allow")) {
       complain(
-        `warning: whoever reaches ${address} may write to LTTng's ports, which know no passwords, and read from them; ` +
-          "--allow NETWORK says who may connect",
+        `warning: whoever reaches ${relayAddress} may write to LTTng's ports, which know no passwords, and read from ` +
+          `them; --relay-listen ${LOOPBACK} keeps them to this machine, --allow NETWORK says who may connect`,
       );
     }
     prioritize(URGENT);
@@ -113,7 +115,7 @@ export const command: Command = {
         },
         allowClear: args.has("allow-clear"),
         sync: args.has("sync"),
-        agents: at("agent-port", 5345, true),
+        agents: at("agent-port", 5345, true, address),
         http: { address, port: portOf(args, "http-port", 5346), allow: args.all("allow"), tls },
         token,
         limits: limitsOf(args),

@@ -207,6 +207,14 @@ test("traces that begin after the late request did: it is said, with how much is
     new RegExp(`${long.id} .*! .*\n[^]*!: it took`),
   );
 
+  const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  post({ cause: "an hour ago", at: hourAgo, attributes: { duration_ms: 10 } });
+  const past = await explained(from, "an hour ago");
+  assert.deepEqual([past.hosts.map(({ state }) => state), past.why], [["late", "late"], "failed"]);
+  const told = periscope(["incident", past.id, "--store", store]).stdout;
+  assert.match(told, /no trace reaches back to the trigger/);
+  assert.doesNotMatch(told, /Certainty/);
+
   post({ cause: "took no time", attributes: { duration_ms: 0.001 } });
   const brief = await explained(from, "took no time");
   assert.deepEqual(brief.shortHosts, []);

@@ -1,7 +1,7 @@
 // The collector as relay: a real lttng-sessiond and lttng-consumerd stream to it, babeltrace2 reads what is there.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -236,5 +236,28 @@ test("--allow: others are turned away at every port", async () => {
   } finally {
     await strict.kill();
     rmSync(store, { recursive: true, force: true });
+  }
+});
+
+test("--relay-listen: LTTng's ports stay on this machine while the others are open", { skip }, async () => {
+  const token = join(directory, "token");
+  writeFileSync(token, "a token of this test\n");
+  const open = Program.start(
+    ...collectorArguments(join(directory, "open")),
+    ...["--listen", "0.0.0.0", "--token-file", token, "--relay-listen", "127.0.0.1"],
+  );
+  try {
+    const ready = await open.ready();
+    // Whoever listens on all addresses answers at this one, too.
+    const reached = (name: string) =>
+      new Promise<boolean>((resolve) => {
+        const socket = connect(ready[name] as number, "127.0.0.2");
+        socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+        socket.on("connect", () => socket.destroy());
+      });
+    const names = ["control", "data", "live", "agents", "http"];
+    assert.deepEqual(await Promise.all(names.map(reached)), [false, false, false, true, true]);
+  } finally {
+    await open.kill();
   }
 });

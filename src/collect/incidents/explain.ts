@@ -57,9 +57,10 @@ export class Explainer {
     this.update(incident);
     const directory = join(this.options.store, "incidents", incident.id);
     let command: readonly string[] = [];
-    let failure: string | undefined;
+    let failure: string | undefined = nothingToExplain(incident);
     let note = "";
-    for (const [next, heading] of explanations(incident, this.options.whyArguments)) {
+    const all = failure === undefined ? explanations(incident, this.options.whyArguments) : [];
+    for (const [next, heading] of all) {
       if (failure !== undefined) note = `${failure.replace(/^periscope: (why: )?/, "")}\n`;
       command = next;
       failure = await this.#run(directory, "txt", command);
@@ -115,6 +116,14 @@ export class Explainer {
     this.#closed = true;
     this.#running?.kill();
   }
+}
+
+/** Of what came after it, nothing says why it was late; `why` would find nothing wrong there. */
+function nothingToExplain({ hosts }: Incident): string | undefined {
+  const saved = [...hosts.values()].filter(({ state }) => state === "stored" || state === "late");
+  return saved.length > 0 && saved.every(({ state }) => state === "late")
+    ? "no trace reaches back to the trigger: nothing in them can say why it was late"
+    : undefined;
 }
 
 type Explanation = readonly [command: readonly string[], heading: string];
