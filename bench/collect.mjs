@@ -34,7 +34,7 @@ const count = Number(values.events);
 const SNAPSHOT_EVENTS = 6_000_000;
 const SNAPSHOT_PACKETS = 512;
 /** The last one is measured. */
-const SNAPSHOTS = 5;
+const SNAPSHOTS = 2;
 const runs = Number(values.runs);
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 for (const program of ["lttng", "lttng-sessiond", "lttng-relayd", "babeltrace2", "gcc"]) {
