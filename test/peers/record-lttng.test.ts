@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { countByBabeltrace, Lttng, whyNoLttng } from "../support/lttng.js";
-import { collectorArguments, Program } from "../support/programs.js";
+import { collectorArguments, ended, Program } from "../support/programs.js";
 import { assertSameText, babeltrace2, needs, type Run, root } from "../support.js";
 
 const PERISCOPE = join(root, "bin/periscope");
@@ -96,12 +96,6 @@ afterEach(() => {
   assert.match(served.lttng.must("--no-sessiond", "list"), /no available recording session/);
   for (const { at } of [alone, served]) assert.equal(existsSync(at(".lttngrc")), false);
 });
-
-const ended = (child: ChildProcess): Promise<number | null> =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode);
-    else child.once("exit", resolve);
-  });
 
 interface Told {
   readonly path: string;

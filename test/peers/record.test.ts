@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Lttng, whyNoLttng } from "../support/lttng.js";
+import { ended } from "../support/programs.js";
 import { babeltrace2, needs, periscope, root } from "../support.js";
 import { cellValue, compare, type Difference } from "./lami/compare.js";
 import { RULES } from "./lami/differences.js";
@@ -85,12 +86,6 @@ async function started(args: readonly string[]): Promise<ChildProcess> {
   });
   return child;
 }
-
-const ended = (child: ChildProcess): Promise<number | null> =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode);
-    else child.once("exit", resolve);
-  });
 
 interface Told {
   readonly path: string;

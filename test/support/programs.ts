@@ -91,3 +91,11 @@ export function collectorArguments(store: string): string[] {
   const ports = ["control", "data", "live", "agent", "http"].flatMap((name) => [`--${name}-port`, "0"]);
   return ["collect", "--store", store, ...ports];
 }
+
+/** The exit code of a process, once it has ended; null: a signal ended it. */
+export function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode);
+    else child.once("exit", resolve);
+  });
+}
