@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { countByBabeltrace, Lttng, whyNoLttng } from "../support/lttng.js";
-import { collectorArguments, ended, Program } from "../support/programs.js";
+import { collectorArguments, ended, hasSaid, Program } from "../support/programs.js";
 import { assertSameText, babeltrace2, needs, type Run, root } from "../support.js";
 
 const PERISCOPE = join(root, "bin/periscope");
@@ -52,14 +52,7 @@ function user(lttng: Lttng) {
         stdio: ["ignore", "pipe", "pipe"],
       });
       recorders.push(child);
-      let told = "";
-      await new Promise<void>((resolve, reject) => {
-        child.stderr!.on("data", (part: Buffer) => {
-          told += part;
-          if (told.includes("until Ctrl-C")) resolve();
-        });
-        child.once("exit", () => reject(new Error(told)));
-      });
+      await hasSaid(child, "until Ctrl-C");
       return child;
     },
   };

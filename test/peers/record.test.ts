@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Lttng, whyNoLttng } from "../support/lttng.js";
-import { ended } from "../support/programs.js";
+import { ended, hasSaid } from "../support/programs.js";
 import { babeltrace2, needs, periscope, root } from "../support.js";
 import { cellValue, compare, type Difference } from "./lami/compare.js";
 import { RULES } from "./lami/differences.js";
@@ -76,14 +76,7 @@ async function started(args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(root, "bin/periscope"), "record", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let told = "";
-  await new Promise<void>((resolve, reject) => {
-    child.stderr!.on("data", (part: Buffer) => {
-      told += part;
-      if (told.includes("until Ctrl-C")) resolve();
-    });
-    child.once("exit", () => reject(new Error(told)));
-  });
+  await hasSaid(child, "until Ctrl-C");
   return child;
 }
 

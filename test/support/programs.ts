@@ -99,3 +99,15 @@ export function ended(child: ChildProcess): Promise<number | null> {
     else child.once("exit", resolve);
   });
 }
+
+/** Resolves when a process has said `text` on standard error; rejects with all that it said when it ends before. */
+export function hasSaid(child: ChildProcess, text: string): Promise<void> {
+  let said = "";
+  return new Promise((resolve, reject) => {
+    child.stderr!.on("data", (part: Buffer) => {
+      said += part;
+      if (said.includes(text)) resolve();
+    });
+    child.once("exit", () => reject(new Error(said)));
+  });
+}
